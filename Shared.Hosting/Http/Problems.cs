@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace ConcertSaga.Shared.Hosting.Http;
+
+/// <summary>
+/// Errors as RFC 9457 <c>application/problem+json</c> with <c>type</c>, <c>title</c>, <c>status</c>, <c>detail</c>, <c>code</c> and
+/// <c>traceId</c>.
+/// </summary>
+public static class Problems
+{
+    private static readonly Dictionary<int, (string Code, string Title)> ByStatus = new()
+    {
+        [400] = ("BAD_REQUEST", "Bad request"),
+        [401] = ("UNAUTHENTICATED", "Sign in first"),
+        [403] = ("FORBIDDEN", "Not allowed"),
+        [404] = ("NOT_FOUND", "Not found"),
+        [405] = ("METHOD_NOT_ALLOWED", "Method not allowed"),
+        [406] = ("NOT_ACCEPTABLE", "Not acceptable"),
+        [408] = ("REQUEST_TIMEOUT", "Request timed out"),
+        [409] = ("CONFLICT", "Conflict"),
+        [410] = ("GONE", "Gone"),
+        [413] = ("PAYLOAD_TOO_LARGE", "Payload too large"),
+        [414] = ("URI_TOO_LONG", "Address too long"),
+        [415] = ("UNSUPPORTED_MEDIA_TYPE", "Unsupported media type"),
+        [422] = ("UNPROCESSABLE", "The request cannot be carried out as given"),
+        [429] = ("TOO_MANY_REQUESTS", "Too many requests"),
+        [431] = ("HEADERS_TOO_LARGE", "Headers too large"),
+        [500] = ("INTERNAL_ERROR", "Something went wrong on our side"),
+        [503] = ("UNAVAILABLE", "Not available right now")
+    };
+
+    /// <summary>A refusal with its own code.</summary>
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="code">The stable code clients decide by, such as <c>SEAT_UNAVAILABLE</c>.</param>
+    /// <param name="detail">What happened and what to do, in a sentence.</param>
+    /// <param name="extensions">Further members of the problem.</param>
+    public static ProblemHttpResult Refuse(int status, string code, string detail, params ReadOnlySpan<(string Name, object? Value)> extensions)
+    {
+        var problem = new ProblemDetails { Status = status, Detail = detail, Extensions = { ["code"] = code } };
+        foreach (var (name, value) in extensions)
+            problem.Extensions[name] = value;
+        return TypedResults.Problem(problem);
+    }
+
+    /// <summary>A 422 whose <c>errors</c> name the fields at fault.</summary>
+    public static ProblemHttpResult Invalid(string code, string field, string error) =>
+        Refuse(StatusCodes.Status422UnprocessableEntity, code, error, ("errors", new Dictionary<string, string[]> { [field] = [error] }));
+
+    internal static void AddProblems(this IServiceCollection services)
+    {
+        services.AddProblemDetails(options => options.CustomizeProblemDetails = context =>
+        {
+            var problem = context.ProblemDetails;
+            var status = problem.Status ??= context.HttpContext.Response.StatusCode;
+            var (code, title) = ByStatus.GetValueOrDefault(status, ("ERROR", "Error"));
+            problem.Extensions.TryAdd("code", code);
+            problem.Type = $"urn:concertsaga:problem:{problem.Extensions["code"]}";
+            problem.Title = title;
+            problem.Extensions["traceId"] = Activity.Current?.TraceId.ToString() ?? context.HttpContext.TraceIdentifier;
+            if (status is 429 or 503 && !context.HttpContext.Response.HasStarted)
+                context.HttpContext.Response.Headers.RetryAfter = context.HttpContext.Response.Headers.RetryAfter is { Count: > 0 } given ? given : "1";
+        });
+        // A body that is no JSON, or a value of the wrong type, throws with its own status; without this it would be logged as a bug.
+        services.Configure<Microsoft.AspNetCore.Routing.RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
+        services.Configure<ExceptionHandlerOptions>(options => options.StatusCodeSelector = exception =>
+            exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError);
+    }
+
+    internal static void UseProblems(this IApplicationBuilder app)
+    {
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+    }
+}

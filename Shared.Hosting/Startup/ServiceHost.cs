@@ -1,0 +1,92 @@
+using ConcertSaga.Shared.Hosting.Databases;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+
+namespace ConcertSaga.Shared.Hosting;
+
+/// <summary>How every process of the product starts, migrates and ends.</summary>
+public static class ServiceHost
+{
+    // Every top-level key a process of the product reads. Anything else on the command line is a mistake worth stopping for.
+    private static readonly string[] KnownSections =
+    [
+        "Authentication", "AllowedHosts", "ConnectionStrings", "Database", "DataDirectory", "environment", "Faults", "Gateway", "Kestrel",
+        "Logging", "Messaging", "Payments", "Points", "Queue", "RateLimits", "Reservation", "ReverseProxy", "Seats", "urls"
+    ];
+
+    /// <summary>
+    /// Runs one service as a process of its own: <c>migrate</c> as the first argument applies the migrations and ends, otherwise it serves
+    /// until it is told to stop. A start that fails prints one line to standard error.
+    /// </summary>
+    /// <param name="name">The service's name in telemetry.</param>
+    /// <param name="args">The command line: <c>migrate</c>, and <c>--Key=value</c> for any configuration key.</param>
+    /// <param name="add">Registers the service.</param>
+    /// <param name="map">Maps its endpoints.</param>
+    /// <returns>The exit code: 0, or 1 when the start failed.</returns>
+    public static Task<int> RunAsync(string name, string[] args, Action<WebApplicationBuilder> add, Action<WebApplication> map) =>
+        GuardAsync(async () =>
+        {
+            var command = TakeCommand(ref args, "migrate");
+            var builder = WebApplication.CreateBuilder(args);
+            builder.AddServiceDefaults(name);
+            add(builder);
+            await using var app = builder.Build();
+            if (command == "migrate")
+            {
+                await app.Services.MigrateAsync(CancellationToken.None);
+                return;
+            }
+            app.UseServiceDefaults();
+            map(app);
+            await app.RunAsync();
+        });
+
+    /// <summary>Runs a process body and turns a failed start into one line on standard error and exit code 1.</summary>
+    public static async Task<int> GuardAsync(Func<Task> run)
+    {
+        try
+        {
+            await run();
+            return 0;
+        }
+        catch (Exception exception) when (Explain(exception) is { } line)
+        {
+            await Console.Error.WriteLineAsync($"concertsaga: {line}");
+            return 1;
+        }
+    }
+
+    /// <summary>
+    /// Takes the command, if there is one, from the front of the arguments, and refuses what is left when it is not <c>--Key=value</c> or
+    /// <c>--Key value</c> of a known key.
+    /// </summary>
+    public static string? TakeCommand(ref string[] args, params string[] commands)
+    {
+        string? command = null;
+        if (args.Length > 0 && !args[0].StartsWith('-'))
+        {
+            command = commands.Contains(args[0]) ? args[0]
+                : throw new StartupException($"'{args[0]}' is not a command; allowed: {string.Join(", ", commands)}.");
+            args = args[1..];
+        }
+        for (var i = 0; i < args.Length; i++)
+        {
+            var key = args[i].Split('=')[0];
+            if (!key.StartsWith("--", StringComparison.Ordinal) || !KnownSections.Contains(key[2..].Split(':')[0], StringComparer.OrdinalIgnoreCase))
+                throw new StartupException($"'{key}' is not an option; allowed: --Key=value with a configuration key, such as --urls=http://localhost:8080.");
+            if (!args[i].Contains('=') && ++i == args.Length)
+                throw new StartupException($"'{key}' needs a value.");
+        }
+        return command;
+    }
+
+    private static string? Explain(Exception exception) => exception switch
+    {
+        StartupException => exception.Message,
+        IOException { InnerException: AddressInUseException } => $"{exception.Message.TrimEnd('.')}. Choose another with --urls=http://localhost:PORT.",
+        InvalidDataException or FormatException when exception.InnerException is not null => $"{exception.Message} {exception.InnerException.Message}",
+        AggregateException { InnerExceptions: [var only] } => Explain(only),
+        MassTransit.ConfigurationException => exception.Message.ReplaceLineEndings(" "),
+        _ => null
+    };
+}

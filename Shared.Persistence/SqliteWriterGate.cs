@@ -1,0 +1,73 @@
+using System.Collections.Concurrent;
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+
+namespace ConcertSaga.Shared.Persistence;
+
+/// <summary>
+/// Lets one transaction at a time into each SQLite file, first in, first out, before <c>BEGIN IMMEDIATE</c>. SQLite itself makes a second
+/// writer wait by blocking its thread in steps of up to 150 ms, which starves the thread pool and is not fair; waiting here costs a queued
+/// continuation. Add it to the options of every context on SQLite.
+/// </summary>
+public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionInterceptor
+{
+    // One gate per file for the whole process: several contexts and several hosts may share a file.
+    private static readonly ConcurrentDictionary<string, SemaphoreSlim> Gates = new();
+
+    // Who holds a gate. A connection runs one transaction at a time, so it is the key.
+    private static readonly ConcurrentDictionary<DbConnection, SemaphoreSlim> Held = new();
+
+    public override async ValueTask<InterceptionResult<DbTransaction>> TransactionStartingAsync(
+        DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result,
+        CancellationToken cancellationToken = default)
+    {
+        var gate = GateOf(connection);
+        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        Held[connection] = gate;
+        return result;
+    }
+
+    public override InterceptionResult<DbTransaction> TransactionStarting(
+        DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result)
+    {
+        var gate = GateOf(connection);
+        gate.Wait();
+        Held[connection] = gate;
+        return result;
+    }
+
+    public override void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) => Leave(eventData.Context?.Database.GetDbConnection());
+
+    public override Task TransactionCommittedAsync(DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default)
+    {
+        Leave(eventData.Context?.Database.GetDbConnection());
+        return Task.CompletedTask;
+    }
+
+    public override void TransactionRolledBack(DbTransaction transaction, TransactionEndEventData eventData) => Leave(eventData.Context?.Database.GetDbConnection());
+
+    public override Task TransactionRolledBackAsync(DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default)
+    {
+        Leave(eventData.Context?.Database.GetDbConnection());
+        return Task.CompletedTask;
+    }
+
+    // A transaction that is only disposed, or never began, ends here: EF Core closes the connection it opened for it.
+    void IDbConnectionInterceptor.ConnectionClosed(DbConnection connection, ConnectionEndEventData eventData) => Leave(connection);
+
+    Task IDbConnectionInterceptor.ConnectionClosedAsync(DbConnection connection, ConnectionEndEventData eventData)
+    {
+        Leave(connection);
+        return Task.CompletedTask;
+    }
+
+    private static SemaphoreSlim GateOf(DbConnection connection) =>
+        Gates.GetOrAdd(connection.DataSource, static _ => new SemaphoreSlim(1, 1));
+
+    private static void Leave(DbConnection? connection)
+    {
+        if (connection is not null && Held.TryRemove(connection, out var gate))
+            gate.Release();
+    }
+}
