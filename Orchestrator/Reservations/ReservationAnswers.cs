@@ -1,0 +1,141 @@
+using ConcertSaga.Orchestrator.Data;
+using ConcertSaga.Shared.Hosting.Http;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+
+namespace ConcertSaga.Orchestrator.Reservations;
+
+using static ReservationStateMachine;
+
+/// <summary>
+/// The row is the answer: waits until it says how a call ended, and turns it into a status and a body. Any replica can answer, and several
+/// callers can wait for the same reservation.
+/// </summary>
+public sealed class ReservationAnswers(
+    OrchestratorDbContext database, ReservationSignals signals, IOptions<ReservationOptions> options, TimeProvider clock)
+{
+    // A signal can be lost; the row is looked at this often anyway.
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
+    /// <summary>The answer to <c>POST /api/reservations</c>.</summary>
+    public Task<IResult> Requested(Guid id, HttpContext http) => WaitAsync(id, http, row => row.CurrentState switch
+    {
+        nameof(ReservationStateMachine.Rejected) => Refuse(row),
+        nameof(AwaitingPayment) when row.PayImmediately && row.FailureCode is not null => Refuse(row),
+        nameof(AwaitingPayment) or nameof(Confirmed) => Created(row),
+        // What was asked for came about, even if it has ended since; with payment that was all of it.
+        nameof(Expired) or nameof(Cancelled) or nameof(Failed) when row.HoldExpiresAt is not null && !row.PayImmediately => Created(row),
+        nameof(Cancelled) => Created(row),
+        nameof(Expired) or nameof(Failed) => Refuse(row),
+        _ => null
+    });
+
+    /// <summary>The answer to <c>POST /api/reservations/{id}/payment</c>.</summary>
+    /// <param name="id">The reservation.</param>
+    /// <param name="attempt">The attempt that was asked for, or joined.</param>
+    /// <param name="http">The call.</param>
+    public Task<IResult> Paid(Guid id, int attempt, HttpContext http) => WaitAsync(id, http, row => row.CurrentState switch
+    {
+        nameof(Confirmed) => TypedResults.Ok(ReservationResponse.Of(row)),
+        nameof(AwaitingPayment) when row.PaymentAttempt < attempt => null,
+        nameof(AwaitingPayment) when row.FailureCode is not null => Refuse(row),
+        nameof(Expired) or nameof(Failed) => Refuse(row),
+        nameof(Cancelled) or nameof(ReservationStateMachine.Rejected) => NotPayable(row),
+        _ => null
+    });
+
+    /// <summary>The answer to <c>DELETE /api/reservations/{id}</c>.</summary>
+    public Task<IResult> CancelledOf(Guid id, int version, HttpContext http) => WaitAsync(id, http, row => row.CurrentState switch
+    {
+        nameof(Cancelled) => TypedResults.Ok(ReservationResponse.Of(row)),
+        _ when row.Outcome == nameof(Cancelled) => null,
+        // The saga has not seen the request yet.
+        nameof(AwaitingPayment) or nameof(Confirmed) when row.Version == version => null,
+        _ => NotCancellable(row)
+    });
+
+    /// <summary>A refusal with what is known of the reservation.</summary>
+    public static IResult NotPayable(Reservation row) =>
+        Problem(row, 409, "RESERVATION_NOT_PAYABLE", $"The reservation is {ReservationResponse.StatusOf(row.CurrentState)} and cannot be paid.");
+
+    /// <summary>A refusal with what is known of the reservation.</summary>
+    public static IResult NotCancellable(Reservation row) =>
+        Problem(row, 409, "RESERVATION_NOT_CANCELLABLE", row.CurrentState == nameof(Confirmed)
+            ? "It is too close to the start to cancel."
+            : $"The reservation is {ReservationResponse.StatusOf(row.CurrentState)} and cannot be cancelled.");
+
+    /// <summary>The refusal a row stands for.</summary>
+    public static IResult Refuse(Reservation row) => row.FailureCode switch
+    {
+        "SEAT_UNAVAILABLE" => Problem(row, 409, "SEAT_UNAVAILABLE", "A seat is not available any more.", ("seats", SeatsIn(row.FailureDetail))),
+        "SEAT_LIMIT_REACHED" => Problem(row, 409, "SEAT_LIMIT_REACHED", "You have as many seats of this concert as one person may have."),
+        "SCHEDULE_CLOSED" => Problem(row, 409, "SCHEDULE_CLOSED", "This date cannot be booked now."),
+        "SCHEDULE_NOT_FOUND" => Problem(row, 404, "SCHEDULE_NOT_FOUND", "There is no such date."),
+        "SEAT_NOT_FOUND" => Problem(row, 404, "SEAT_NOT_FOUND", "There is no such seat on this date.", ("seats", SeatsIn(row.FailureDetail))),
+        "RESERVATION_IN_PROGRESS" => Problems.Refuse(409, "RESERVATION_IN_PROGRESS", "Another reservation of yours is still unpaid.",
+            ("reservationId", Guid.TryParse(row.FailureDetail, out var other) ? other : null)),
+        "INSUFFICIENT_POINTS" => Problem(row, 402, "INSUFFICIENT_POINTS", "The balance does not cover the price. Charge points and pay again."),
+        "HOLD_EXPIRED" => Problem(row, 410, "HOLD_EXPIRED", "The seats were not paid in time and are free again."),
+        "PAYMENT_REJECTED" => Problem(row, 409, "PAYMENT_REJECTED", "The payment was refused; everything is undone."),
+        _ => Problem(row, 409, "RESERVATION_FAILED", "The reservation could not be completed; everything is undone.")
+    };
+
+    private async Task<IResult> WaitAsync(Guid id, HttpContext http, Func<Reservation, IResult?> decide)
+    {
+        var until = clock.GetUtcNow() + Patience(http.Request);
+        try
+        {
+            while (true)
+            {
+                var changed = signals.NextChange(id);
+                var row = await database.Reservations.AsNoTracking().FirstAsync(r => r.CorrelationId == id, http.RequestAborted);
+                if (decide(row) is { } answer)
+                    return answer;
+
+                var left = until - clock.GetUtcNow();
+                if (left <= TimeSpan.Zero)
+                {
+                    http.Response.Headers.RetryAfter = "1";
+                    return TypedResults.Accepted(Location(id), ReservationResponse.Of(row));
+                }
+                using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+                await Task.WhenAny(changed, Task.Delay(left < LookAgain ? left : LookAgain, clock, stop.Token));
+                await stop.CancelAsync();
+                http.RequestAborted.ThrowIfCancellationRequested();
+            }
+        }
+        finally
+        {
+            signals.Forget(id);
+        }
+    }
+
+    // RFC 7240: "Prefer: wait=n" and "Prefer: respond-async"; a preference that makes no sense is ignored.
+    private TimeSpan Patience(HttpRequest request)
+    {
+        var patience = options.Value.AnswerTimeout;
+        foreach (var preference in request.Headers["Prefer"].SelectMany(value => (value ?? "").Split(',', ';')).Select(text => text.Trim()))
+        {
+            if (preference.Equals("respond-async", StringComparison.OrdinalIgnoreCase))
+                return TimeSpan.Zero;
+            if (preference.StartsWith("wait=", StringComparison.OrdinalIgnoreCase) && int.TryParse(preference[5..], out var seconds) && seconds is >= 0 and <= 10)
+                patience = TimeSpan.FromSeconds(seconds);
+        }
+        return patience;
+    }
+
+    private static IResult Created(Reservation row) => TypedResults.Created(Location(row.CorrelationId), ReservationResponse.Of(row));
+
+    private static string Location(Guid id) => $"/api/reservations/{id}";
+
+    private static IResult Problem(Reservation row, int status, string code, string detail, params ReadOnlySpan<(string, object?)> more) =>
+        Problems.Refuse(status, code, detail,
+        [
+            ("reservationId", row.CorrelationId), ("reservationStatus", ReservationResponse.StatusOf(row.CurrentState)),
+            ("holdExpiresAt", row.CurrentState is nameof(AwaitingPayment) ? row.HoldExpiresAt : null), .. more
+        ]);
+
+    // The seats as the history tells them: "Seats 7,8."
+    private static int[] SeatsIn(string? detail) =>
+        detail is null ? [] : [.. detail.Replace("Seats ", "").TrimEnd('.').Split(',').Select(number => int.TryParse(number, out var seat) ? seat : 0).Where(seat => seat > 0)];
+}

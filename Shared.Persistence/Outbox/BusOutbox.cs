@@ -1,0 +1,94 @@
+using MassTransit.Clients;
+using MassTransit.DependencyInjection;
+using MassTransit.Middleware;
+using MassTransit.Middleware.Outbox;
+using MassTransit.Transports;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace MassTransit.EntityFrameworkCoreIntegration;
+
+/// <summary>
+/// Inside a consumer, the consumer's context; elsewhere the bus outbox, whose messages become rows of the scope's
+/// <typeparamref name="TDbContext"/> and join its next save.
+/// </summary>
+internal sealed class BusOutboxContextProvider<TBus, TDbContext>(
+    TBus bus, Bind<TBus, IClientFactory> clientFactory, Bind<TBus, IScopedConsumeContextProvider> busConsumeContext,
+    IScopedConsumeContextProvider consumeContext, IServiceProvider services) : IScopedBusContextProvider<TBus>, IDisposable
+    where TBus : class, IBus
+    where TDbContext : DbContext
+{
+    private BusOutboxContext<TBus, TDbContext>? _outbox;
+    private ScopedBusContext? _context;
+
+    public ScopedBusContext Context => _context ??=
+        busConsumeContext.Value.HasContext ? new ConsumeContextScopedBusContext(busConsumeContext.Value.GetContext(), clientFactory.Value)
+        : consumeContext.HasContext ? new ConsumeContextScopedBusContext<TBus>(bus, consumeContext.GetContext(), clientFactory.Value, services)
+        : _outbox = new BusOutboxContext<TBus, TDbContext>(bus, clientFactory.Value, services);
+
+    public void Dispose() => _outbox?.Dispose();
+}
+
+/// <summary>One unit of work outside a consumer.</summary>
+internal sealed class BusOutboxContext<TBus, TDbContext> : ScopedBusContext, OutboxSendContext, IDisposable
+    where TBus : class, IBus
+    where TDbContext : DbContext
+{
+    private readonly IServiceProvider _services;
+    private readonly TimeProvider _clock;
+    private readonly TDbContext _database;
+    private readonly List<OutboxMessage> _messages = [];
+    private OutboxState? _state;
+
+    public BusOutboxContext(TBus bus, IClientFactory clientFactory, IServiceProvider services)
+    {
+        _services = services;
+        _clock = services.GetRequiredService<TimeProvider>();
+        _database = services.GetRequiredService<TDbContext>();
+        _database.SavedChanges += OnSaved;
+        SendEndpointProvider = new OutboxSendEndpointProvider(this, bus);
+        PublishEndpoint = new PublishEndpoint(new OutboxPublishEndpointProvider(this, (IPublishEndpointProvider)bus));
+        // A request's answer is awaited, so a request cannot wait for a save.
+        ClientFactory = new ScopedClientFactory(new ClientFactory(new ScopedClientFactoryContext(clientFactory, services)), null);
+    }
+
+    public ISendEndpointProvider SendEndpointProvider { get; }
+
+    public IPublishEndpoint PublishEndpoint { get; }
+
+    public IScopedClientFactory ClientFactory { get; }
+
+    public object? GetService(Type serviceType) => _services.GetService(serviceType);
+
+    public Task AddSend<T>(SendContext<T> context)
+        where T : class
+    {
+        var now = _clock.GetUtcNow();
+        // A unit of work that was given up (the tracker was cleared after a failed save) does not leak into the next one.
+        if (_state is null || _database.Entry(_state).State == EntityState.Detached)
+        {
+            _messages.Clear();
+            // Taken by this process from the start: nobody else delivers it while the lease runs.
+            _state = new OutboxState { OutboxId = Guid.CreateVersion7(now), LockId = Guid.CreateVersion7(now), Created = now.UtcDateTime };
+            _database.Add(_state);
+        }
+        var message = OutboxMessages.Capture(context, now.UtcDateTime);
+        message.OutboxId = _state.OutboxId;
+        _messages.Add(message);
+        _database.Add(message);
+        return Task.CompletedTask;
+    }
+
+    public void Dispose() => _database.SavedChanges -= OnSaved;
+
+    private void OnSaved(object? sender, SavedChangesEventArgs e)
+    {
+        if (_state is null || _database.Entry(_state).State != EntityState.Unchanged)
+            return;
+        // Within a transaction of the caller's own the commit is still to come, if it comes; then the loop finds the rows.
+        if (_database.Database.CurrentTransaction is null)
+            _services.GetRequiredService<BusOutboxDelivery<TDbContext>>().Deliver(_state.OutboxId, [.. _messages]);
+        _messages.Clear();
+        _state = null;
+    }
+}
