@@ -10,13 +10,27 @@ namespace ConcertSaga.Shared.Persistence;
 /// writer wait by blocking its thread in steps of up to 150 ms, which starves the thread pool and is not fair; waiting here costs a queued
 /// continuation. Add it to the options of every context on SQLite.
 /// </summary>
-public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionInterceptor
+public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionInterceptor, ISaveChangesInterceptor
 {
     // One gate per file for the whole process: several contexts and several hosts may share a file.
     private static readonly ConcurrentDictionary<string, SemaphoreSlim> Gates = new();
 
     // Who holds a gate. A connection runs one transaction at a time, so it is the key.
     private static readonly ConcurrentDictionary<DbConnection, SemaphoreSlim> Held = new();
+
+    // A single statement is otherwise saved without a transaction, and would pass by the gate.
+    ValueTask<InterceptionResult<int>> ISaveChangesInterceptor.SavingChangesAsync(
+        DbContextEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken)
+    {
+        eventData.Context?.Database.AutoTransactionBehavior = AutoTransactionBehavior.Always;
+        return ValueTask.FromResult(result);
+    }
+
+    InterceptionResult<int> ISaveChangesInterceptor.SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
+    {
+        eventData.Context?.Database.AutoTransactionBehavior = AutoTransactionBehavior.Always;
+        return result;
+    }
 
     public override async ValueTask<InterceptionResult<DbTransaction>> TransactionStartingAsync(
         DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result,

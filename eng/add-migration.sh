@@ -7,6 +7,5 @@ project=Services/$owner; [ -d "$project" ] || project=$owner
 dotnet tool restore >/dev/null
 dotnet build "$project" -v q -nologo
 for server in Sqlite PostgreSql SqlServer; do
-  dotnet ef migrations add "$name" --no-build --project "$project" --context "$server${owner}DbContext" --output-dir "Data/Migrations/$server" \
-    --namespace "ConcertSaga.$owner.Data.Migrations.$server"
+  dotnet ef migrations add "$name" --no-build --project "$project" --context "$server${owner}DbContext" --output-dir "Data/Migrations/$server"
 done

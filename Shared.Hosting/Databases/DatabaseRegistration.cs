@@ -96,13 +96,15 @@ public static class DatabaseRegistration
     }
 
     /// <summary>
-    /// How every context stores what the servers do not store alike: instants as UTC. SQLite cannot compare offsets, so there an instant is a
-    /// UTC text that sorts.
+    /// How every context stores what the servers do not store alike. SQLite cannot compare offsets, so there an instant is a UTC text that
+    /// sorts. SQL Server compares text without regard to case unless told otherwise, and two users whose ids differ in case only are two.
     /// </summary>
     public static void UseProductConventions(this ModelConfigurationBuilder conventions, DbContext context)
     {
         if (context.GetType().Name.StartsWith(nameof(DatabaseProvider.Sqlite), StringComparison.Ordinal))
             conventions.Properties<DateTimeOffset>().HaveConversion<UtcText>();
+        else if (context.GetType().Name.StartsWith(nameof(DatabaseProvider.SqlServer), StringComparison.Ordinal))
+            conventions.Properties<string>().UseCollation("Latin1_General_100_BIN2");
     }
 
     /// <summary>Brings every registered database to the newest schema.</summary>

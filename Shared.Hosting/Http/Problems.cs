@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ConcertSaga.Shared.Hosting.Messaging;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -56,6 +57,10 @@ public static class Problems
         services.AddProblemDetails(options => options.CustomizeProblemDetails = context =>
         {
             var problem = context.ProblemDetails;
+            if (context.Exception is BadHttpRequestException bad)
+                problem.Detail ??= bad.Message;
+            if (context.Exception is RefusedRequestException refused)
+                problem.Extensions.TryAdd("code", refused.Code);
             var status = problem.Status ??= context.HttpContext.Response.StatusCode;
             var (code, title) = ByStatus.GetValueOrDefault(status, ("ERROR", "Error"));
             problem.Extensions.TryAdd("code", code);
@@ -68,7 +73,9 @@ public static class Problems
         // A body that is no JSON, or a value of the wrong type, throws with its own status; without this it would be logged as a bug.
         services.Configure<Microsoft.AspNetCore.Routing.RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
         services.Configure<ExceptionHandlerOptions>(options => options.StatusCodeSelector = exception =>
-            exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError);
+            exception is BadHttpRequestException bad ? bad.StatusCode
+            : FailurePolicy.IsTransient(exception) ? StatusCodes.Status503ServiceUnavailable
+            : StatusCodes.Status500InternalServerError);
     }
 
     internal static void UseProblems(this IApplicationBuilder app)

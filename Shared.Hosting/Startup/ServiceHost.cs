@@ -22,8 +22,11 @@ public static class ServiceHost
     /// <param name="args">The command line: <c>migrate</c>, and <c>--Key=value</c> for any configuration key.</param>
     /// <param name="add">Registers the service.</param>
     /// <param name="map">Maps its endpoints.</param>
+    /// <param name="prepare">What is to be done before it serves.</param>
     /// <returns>The exit code: 0, or 1 when the start failed.</returns>
-    public static Task<int> RunAsync(string name, string[] args, Action<WebApplicationBuilder> add, Action<WebApplication> map) =>
+    public static Task<int> RunAsync(
+        string name, string[] args, Action<WebApplicationBuilder> add, Action<WebApplication> map,
+        Func<IServiceProvider, CancellationToken, Task>? prepare = null) =>
         GuardAsync(async () =>
         {
             var command = TakeCommand(ref args, "migrate");
@@ -38,6 +41,8 @@ public static class ServiceHost
             }
             app.UseServiceDefaults();
             map(app);
+            if (prepare is not null)
+                await prepare(app.Services, CancellationToken.None);
             await app.RunAsync();
         });
 

@@ -1,0 +1,12 @@
+using ConcertSaga.Seats;
+using ConcertSaga.Shared.Hosting;
+using ConcertSaga.Shared.Hosting.Messaging;
+
+return await ServiceHost.RunAsync("seats", args,
+    builder =>
+    {
+        builder.AddSeats();
+        builder.AddMessaging(bus => bus.AddSeatsConsumers());
+    },
+    app => app.MapSeats(),
+    SeatsService.SeedDemoDataAsync);
