@@ -75,6 +75,17 @@ public static class ServiceDefaults
     }
 
     /// <summary>
+    /// Puts problem details and health before the endpoints of a process that is open to everybody. <c>/metrics</c> alone stays behind the
+    /// inner wall.
+    /// </summary>
+    public static void UsePublicDefaults(this WebApplication app)
+    {
+        app.UseProblems();
+        app.MapHealth();
+        app.MapPrometheusScrapingEndpoint("/metrics").RequireGatewaySecret(app.Services);
+    }
+
+    /// <summary>
     /// Maps <c>/health/live</c> (the process runs) and <c>/health/ready</c> (<c>503</c> only when reads cannot be served; trouble with the
     /// broker is <c>200</c> <c>Degraded</c>).
     /// </summary>

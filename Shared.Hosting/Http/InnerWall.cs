@@ -39,6 +39,23 @@ public static class InnerWall
         });
     }
 
+    /// <summary>Puts single endpoints of an otherwise open process behind the wall: without the secret they do not exist.</summary>
+    internal static void RequireGatewaySecret(this IEndpointConventionBuilder endpoints, IServiceProvider services)
+    {
+        var secret = Digest(services.GetRequiredService<IOptions<InnerWallOptions>>().Value.Secret);
+        endpoints.Add(endpoint =>
+        {
+            var answer = endpoint.RequestDelegate!;
+            endpoint.RequestDelegate = context =>
+            {
+                if (PresentsSecret(context, secret))
+                    return answer(context);
+                context.Response.StatusCode = StatusCodes.Status404NotFound;
+                return Task.CompletedTask;
+            };
+        });
+    }
+
     /// <summary>Whether the request carries the secret; compared in constant time over digests, so that its length does not leak either.</summary>
     internal static bool PresentsSecret(HttpContext context, byte[] secret) =>
         CryptographicOperations.FixedTimeEquals(Digest(context.Request.Headers[SecretHeader].ToString()), secret);

@@ -14,25 +14,25 @@ namespace ConcertSaga.Shared.Hosting.Http;
 /// </summary>
 public static class Problems
 {
-    private static readonly Dictionary<int, (string Code, string Title)> ByStatus = new()
+    private static readonly Dictionary<int, (string Code, string Title, string Detail)> ByStatus = new()
     {
-        [400] = ("BAD_REQUEST", "Bad request"),
-        [401] = ("UNAUTHENTICATED", "Sign in first"),
-        [403] = ("FORBIDDEN", "Not allowed"),
-        [404] = ("NOT_FOUND", "Not found"),
-        [405] = ("METHOD_NOT_ALLOWED", "Method not allowed"),
-        [406] = ("NOT_ACCEPTABLE", "Not acceptable"),
-        [408] = ("REQUEST_TIMEOUT", "Request timed out"),
-        [409] = ("CONFLICT", "Conflict"),
-        [410] = ("GONE", "Gone"),
-        [413] = ("PAYLOAD_TOO_LARGE", "Payload too large"),
-        [414] = ("URI_TOO_LONG", "Address too long"),
-        [415] = ("UNSUPPORTED_MEDIA_TYPE", "Unsupported media type"),
-        [422] = ("UNPROCESSABLE", "The request cannot be carried out as given"),
-        [429] = ("TOO_MANY_REQUESTS", "Too many requests"),
-        [431] = ("HEADERS_TOO_LARGE", "Headers too large"),
-        [500] = ("INTERNAL_ERROR", "Something went wrong on our side"),
-        [503] = ("UNAVAILABLE", "Not available right now")
+        [400] = ("BAD_REQUEST", "Bad request", "The request cannot be understood as it stands."),
+        [401] = ("UNAUTHENTICATED", "Sign in first", "This needs a valid bearer token."),
+        [403] = ("FORBIDDEN", "Not allowed", "The caller may not do this."),
+        [404] = ("NOT_FOUND", "Not found", "There is nothing at this address."),
+        [405] = ("METHOD_NOT_ALLOWED", "Method not allowed", "This address exists, but not for this method; Allow names those it has."),
+        [406] = ("NOT_ACCEPTABLE", "Not acceptable", "None of the accepted media types can be produced."),
+        [408] = ("REQUEST_TIMEOUT", "Request timed out", "The request did not arrive in time."),
+        [409] = ("CONFLICT", "Conflict", "The request conflicts with the present state."),
+        [410] = ("GONE", "Gone", "This is over."),
+        [413] = ("PAYLOAD_TOO_LARGE", "Payload too large", "The request body is larger than is taken here."),
+        [414] = ("URI_TOO_LONG", "Address too long", "The address is longer than is taken here."),
+        [415] = ("UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", "Send the body as application/json."),
+        [422] = ("UNPROCESSABLE", "The request cannot be carried out as given", "Something in the request has a value that is not allowed."),
+        [429] = ("TOO_MANY_REQUESTS", "Too many requests", "Wait as long as Retry-After says, then try again."),
+        [431] = ("HEADERS_TOO_LARGE", "Headers too large", "The request headers are larger than is taken here."),
+        [500] = ("INTERNAL_ERROR", "Something went wrong on our side", "The error is recorded under this traceId."),
+        [503] = ("UNAVAILABLE", "Not available right now", "Wait as long as Retry-After says, then try again.")
     };
 
     /// <summary>A refusal with its own code.</summary>
@@ -62,10 +62,12 @@ public static class Problems
             if (context.Exception is RefusedRequestException refused)
                 problem.Extensions.TryAdd("code", refused.Code);
             var status = problem.Status ??= context.HttpContext.Response.StatusCode;
-            var (code, title) = ByStatus.GetValueOrDefault(status, ("ERROR", "Error"));
+            var (code, title, detail) = ByStatus.GetValueOrDefault(status, ("ERROR", "Error", "The request was refused."));
             problem.Extensions.TryAdd("code", code);
             problem.Type = $"urn:concertsaga:problem:{problem.Extensions["code"]}";
             problem.Title = title;
+            // What a refused request did wrong is the caller's to know; the message of any other exception is not.
+            problem.Detail ??= context.Exception is BadHttpRequestException { StatusCode: < 500 } bad ? bad.Message : detail;
             problem.Extensions["traceId"] = Activity.Current?.TraceId.ToString() ?? context.HttpContext.TraceIdentifier;
             if (status is 429 or 503 && !context.HttpContext.Response.HasStarted)
                 context.HttpContext.Response.Headers.RetryAfter = context.HttpContext.Response.Headers.RetryAfter is { Count: > 0 } given ? given : "1";

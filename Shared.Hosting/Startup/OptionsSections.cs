@@ -43,9 +43,25 @@ public static class OptionsSections
                 throw new StartupException(
                     $"{child.Path} is not a setting; allowed: {string.Join(", ", properties.Keys.Select(key => $"{section.Path}:{key}"))}.");
 
+            if (property.PropertyType == typeof(string[]))
+            {
+                // A list is given as an array in a file, or in one line with commas.
+                property.SetValue(options, child.Value?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                    ?? [.. child.GetChildren().Select(item => item.Value ?? "")]);
+                continue;
+            }
+            if (property.GetValue(options) is { } group && group.GetType().Namespace?.StartsWith("ConcertSaga", StringComparison.Ordinal) is true
+                && group is not Enum)
+            {
+                // A group of settings with a class of its own, judged by the same rules.
+                if (!string.IsNullOrEmpty(child.Value))
+                    throw new StartupException($"{child.Path} is '{child.Value}'; allowed: settings below it, such as {child.Path}:Name=value.");
+                Bind(child, group);
+                continue;
+            }
             if (child.Value is null)
             {
-                // A nested object or a list: the configuration binder knows how to fill it.
+                // A collection: the configuration binder knows how to fill it.
                 property.SetValue(options, child.Get(property.PropertyType));
                 continue;
             }

@@ -10,8 +10,8 @@ public static class ServiceHost
     // Every top-level key a process of the product reads. Anything else on the command line is a mistake worth stopping for.
     private static readonly string[] KnownSections =
     [
-        "Authentication", "AllowedHosts", "ConnectionStrings", "Database", "DataDirectory", "environment", "Faults", "Gateway", "Kestrel",
-        "Logging", "Messaging", "Payments", "Points", "Queue", "RateLimits", "Reservation", "ReverseProxy", "Seats", "urls"
+        "Authentication", "AllowedHosts", "ConnectionStrings", "Cors", "Database", "DataDirectory", "environment", "Faults", "ForwardedHeaders",
+        "Gateway", "Kestrel", "Limits", "Logging", "Messaging", "Payments", "Points", "Queue", "RateLimits", "Reservation", "ReverseProxy", "Seats", "urls"
     ];
 
     /// <summary>
@@ -46,6 +46,28 @@ public static class ServiceHost
             await app.RunAsync();
         });
 
+    /// <summary>
+    /// Runs a process that is open to everybody and owns no data: no inner wall and no migrations. A start that fails prints one line to
+    /// standard error.
+    /// </summary>
+    /// <param name="name">The service's name in telemetry.</param>
+    /// <param name="args">The command line: <c>--Key=value</c> for any configuration key.</param>
+    /// <param name="add">Registers the service.</param>
+    /// <param name="map">Maps its endpoints.</param>
+    /// <returns>The exit code: 0, or 1 when the start failed.</returns>
+    public static Task<int> RunPublicAsync(string name, string[] args, Action<WebApplicationBuilder> add, Action<WebApplication> map) =>
+        GuardAsync(async () =>
+        {
+            TakeCommand(ref args);
+            var builder = WebApplication.CreateBuilder(args);
+            builder.AddServiceDefaults(name);
+            add(builder);
+            await using var app = builder.Build();
+            app.UsePublicDefaults();
+            map(app);
+            await app.RunAsync();
+        });
+
     /// <summary>Runs a process body and turns a failed start into one line on standard error and exit code 1.</summary>
     public static async Task<int> GuardAsync(Func<Task> run)
     {
@@ -71,7 +93,7 @@ public static class ServiceHost
         if (args.Length > 0 && !args[0].StartsWith('-'))
         {
             command = commands.Contains(args[0]) ? args[0]
-                : throw new StartupException($"'{args[0]}' is not a command; allowed: {string.Join(", ", commands)}.");
+                : throw new StartupException($"'{args[0]}' is not a command; allowed: {(commands is [] ? "none" : string.Join(", ", commands))}.");
             args = args[1..];
         }
         for (var i = 0; i < args.Length; i++)
