@@ -19,12 +19,13 @@ internal sealed class GuardedProcess : IAsyncDisposable
         child=$!
         (
           read -r _ <&3
+          trap '' TERM
           kill -9 -$child
           [ -z "$folder" ] || { sleep 1; rm -rf -- "$folder"; }
         ) >/dev/null 2>&1 &
         guard=$!
         wait $child; code=$?
-        kill -9 $guard 2>/dev/null
+        kill -TERM $guard 2>/dev/null
         kill -9 -$child 2>/dev/null
         exit $code
         """;
