@@ -21,6 +21,7 @@ public static class OrchestratorService
             "Orchestrator", (services, options) => options.AddInterceptors(services.GetRequiredService<ReservationSignals>()));
         builder.Services.AddSingleton<ReservationSteps>();
         builder.Services.AddSingleton<ReservationSignals>();
+        builder.Services.AddScoped<ReservationAnswers>();
         builder.Services.AddSingleton<BusWatch>();
         builder.Services.AddHostedService(services => services.GetRequiredService<BusWatch>());
         builder.Services.AddHostedService<DeadlineSweeper>();

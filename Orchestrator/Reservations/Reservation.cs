@@ -112,3 +112,22 @@ public sealed class ReservationTransition
 
     public string? Detail { get; init; }
 }
+
+/// <summary>The saga's states by the names they are stored under.</summary>
+public static class ReservationStates
+{
+    public const string Requested = nameof(ReservationStateMachine.Requested);
+    public const string HoldingSeats = nameof(ReservationStateMachine.HoldingSeats);
+    public const string AwaitingPayment = nameof(ReservationStateMachine.AwaitingPayment);
+    public const string DeductingPoints = nameof(ReservationStateMachine.DeductingPoints);
+    public const string ConfirmingPayment = nameof(ReservationStateMachine.ConfirmingPayment);
+    public const string ConfirmingSeats = nameof(ReservationStateMachine.ConfirmingSeats);
+    public const string Confirmed = nameof(ReservationStateMachine.Confirmed);
+    public const string CancellingPayment = nameof(ReservationStateMachine.CancellingPayment);
+    public const string RefundingPoints = nameof(ReservationStateMachine.RefundingPoints);
+    public const string ReleasingSeats = nameof(ReservationStateMachine.ReleasingSeats);
+    public const string Rejected = nameof(ReservationStateMachine.Rejected);
+    public const string Expired = nameof(ReservationStateMachine.Expired);
+    public const string Cancelled = nameof(ReservationStateMachine.Cancelled);
+    public const string Failed = nameof(ReservationStateMachine.Failed);
+}

@@ -1,11 +1,10 @@
 using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Shared.Hosting.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
 namespace ConcertSaga.Orchestrator.Reservations;
-
-using static ReservationStateMachine;
 
 /// <summary>
 /// The row is the answer: waits until it says how a call ended, and turns it into a status and a body. Any replica can answer, and several
@@ -20,13 +19,13 @@ public sealed class ReservationAnswers(
     /// <summary>The answer to <c>POST /api/reservations</c>.</summary>
     public Task<IResult> Requested(Guid id, HttpContext http) => WaitAsync(id, http, row => row.CurrentState switch
     {
-        nameof(ReservationStateMachine.Rejected) => Refuse(row),
-        nameof(AwaitingPayment) when row.PayImmediately && row.FailureCode is not null => Refuse(row),
-        nameof(AwaitingPayment) or nameof(Confirmed) => Created(row),
+        ReservationStates.Rejected => Refuse(row),
+        ReservationStates.AwaitingPayment when row.PayImmediately && row.FailureCode is not null => Refuse(row),
+        ReservationStates.AwaitingPayment or ReservationStates.Confirmed => Created(row),
         // What was asked for came about, even if it has ended since; with payment that was all of it.
-        nameof(Expired) or nameof(Cancelled) or nameof(Failed) when row.HoldExpiresAt is not null && !row.PayImmediately => Created(row),
-        nameof(Cancelled) => Created(row),
-        nameof(Expired) or nameof(Failed) => Refuse(row),
+        ReservationStates.Expired or ReservationStates.Cancelled or ReservationStates.Failed when row.HoldExpiresAt is not null && !row.PayImmediately => Created(row),
+        ReservationStates.Cancelled => Created(row),
+        ReservationStates.Expired or ReservationStates.Failed => Refuse(row),
         _ => null
     });
 
@@ -36,36 +35,36 @@ public sealed class ReservationAnswers(
     /// <param name="http">The call.</param>
     public Task<IResult> Paid(Guid id, int attempt, HttpContext http) => WaitAsync(id, http, row => row.CurrentState switch
     {
-        nameof(Confirmed) => TypedResults.Ok(ReservationResponse.Of(row)),
-        nameof(AwaitingPayment) when row.PaymentAttempt < attempt => null,
-        nameof(AwaitingPayment) when row.FailureCode is not null => Refuse(row),
-        nameof(Expired) or nameof(Failed) => Refuse(row),
-        nameof(Cancelled) or nameof(ReservationStateMachine.Rejected) => NotPayable(row),
+        ReservationStates.Confirmed => TypedResults.Ok(ReservationResponse.Of(row)),
+        ReservationStates.AwaitingPayment when row.PaymentAttempt < attempt => null,
+        ReservationStates.AwaitingPayment when row.FailureCode is not null => Refuse(row),
+        ReservationStates.Expired or ReservationStates.Failed => Refuse(row),
+        ReservationStates.Cancelled or ReservationStates.Rejected => NotPayable(row),
         _ => null
     });
 
     /// <summary>The answer to <c>DELETE /api/reservations/{id}</c>.</summary>
     public Task<IResult> CancelledOf(Guid id, int version, HttpContext http) => WaitAsync(id, http, row => row.CurrentState switch
     {
-        nameof(Cancelled) => TypedResults.Ok(ReservationResponse.Of(row)),
-        _ when row.Outcome == nameof(Cancelled) => null,
+        ReservationStates.Cancelled => TypedResults.Ok(ReservationResponse.Of(row)),
+        _ when row.Outcome == ReservationStates.Cancelled => null,
         // The saga has not seen the request yet.
-        nameof(AwaitingPayment) or nameof(Confirmed) when row.Version == version => null,
+        ReservationStates.AwaitingPayment or ReservationStates.Confirmed when row.Version == version => null,
         _ => NotCancellable(row)
     });
 
     /// <summary>A refusal with what is known of the reservation.</summary>
-    public static IResult NotPayable(Reservation row) =>
+    public static ProblemHttpResult NotPayable(Reservation row) =>
         Problem(row, 409, "RESERVATION_NOT_PAYABLE", $"The reservation is {ReservationResponse.StatusOf(row.CurrentState)} and cannot be paid.");
 
     /// <summary>A refusal with what is known of the reservation.</summary>
-    public static IResult NotCancellable(Reservation row) =>
-        Problem(row, 409, "RESERVATION_NOT_CANCELLABLE", row.CurrentState == nameof(Confirmed)
+    public static ProblemHttpResult NotCancellable(Reservation row) =>
+        Problem(row, 409, "RESERVATION_NOT_CANCELLABLE", row.CurrentState == ReservationStates.Confirmed
             ? "It is too close to the start to cancel."
             : $"The reservation is {ReservationResponse.StatusOf(row.CurrentState)} and cannot be cancelled.");
 
     /// <summary>The refusal a row stands for.</summary>
-    public static IResult Refuse(Reservation row) => row.FailureCode switch
+    public static ProblemHttpResult Refuse(Reservation row) => row.FailureCode switch
     {
         "SEAT_UNAVAILABLE" => Problem(row, 409, "SEAT_UNAVAILABLE", "A seat is not available any more.", ("seats", SeatsIn(row.FailureDetail))),
         "SEAT_LIMIT_REACHED" => Problem(row, 409, "SEAT_LIMIT_REACHED", "You have as many seats of this concert as one person may have."),
@@ -124,15 +123,15 @@ public sealed class ReservationAnswers(
         return patience;
     }
 
-    private static IResult Created(Reservation row) => TypedResults.Created(Location(row.CorrelationId), ReservationResponse.Of(row));
+    private static Created<ReservationResponse> Created(Reservation row) => TypedResults.Created(Location(row.CorrelationId), ReservationResponse.Of(row));
 
     private static string Location(Guid id) => $"/api/reservations/{id}";
 
-    private static IResult Problem(Reservation row, int status, string code, string detail, params ReadOnlySpan<(string, object?)> more) =>
+    private static ProblemHttpResult Problem(Reservation row, int status, string code, string detail, params ReadOnlySpan<(string, object?)> more) =>
         Problems.Refuse(status, code, detail,
         [
             ("reservationId", row.CorrelationId), ("reservationStatus", ReservationResponse.StatusOf(row.CurrentState)),
-            ("holdExpiresAt", row.CurrentState is nameof(AwaitingPayment) ? row.HoldExpiresAt : null), .. more
+            ("holdExpiresAt", row.CurrentState is ReservationStates.AwaitingPayment ? row.HoldExpiresAt : null), .. more
         ]);
 
     // The seats as the history tells them: "Seats 7,8."

@@ -5,6 +5,7 @@ using ConcertSaga.Contracts.Reservations;
 using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Shared.Hosting.Http;
 using MassTransit;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
@@ -66,7 +67,7 @@ public static class ReservationEndpoints
                 {
                     if (first.RequestHash != hash)
                         return IdempotencyKey.Reused();
-                    http.Response.Headers[IdempotencyKey.ReplayedHeader] = "true";
+                    IdempotencyKey.MarkReplayed(http.Response);
                     return await answers.Requested(first.CorrelationId, http);
                 }
                 first.IdempotencyKey = null;
@@ -78,7 +79,7 @@ public static class ReservationEndpoints
             var reservation = new Reservation
             {
                 CorrelationId = Guid.CreateVersion7(now),
-                CurrentState = nameof(ReservationStateMachine.Requested),
+                CurrentState = ReservationStates.Requested,
                 UserId = caller.UserId,
                 UnpaidUserId = caller.UserId,
                 ConcertId = caller.QueueConcertId,
@@ -94,7 +95,7 @@ public static class ReservationEndpoints
             if (known.Find(r => r.UnpaidUserId is not null) is { } unpaid)
             {
                 // Written down as an outcome of its own, so that a repeat of the key is answered alike.
-                reservation.CurrentState = reservation.Outcome = nameof(ReservationStateMachine.Rejected);
+                reservation.CurrentState = reservation.Outcome = ReservationStates.Rejected;
                 reservation.UnpaidUserId = null;
                 reservation.Deadline = null;
                 reservation.FailureCode = "RESERVATION_IN_PROGRESS";
@@ -134,17 +135,20 @@ public static class ReservationEndpoints
         var rows = database.Reservations.AsNoTracking().Where(r => r.UserId == caller.UserId);
         if (status is null)
         {
-            rows = rows.Where(r => r.CurrentState != nameof(ReservationStateMachine.Rejected));
+            rows = rows.Where(r => r.CurrentState != ReservationStates.Rejected);
         }
         else
         {
             var states = ReservationResponse.StatesOf(status) ?? throw new BadHttpRequestException("status is not a reservation status.");
             rows = rows.Where(r => states.Contains(r.CurrentState));
         }
-        if (Paging.Cursor<DateTimeOffset>(cursor) is { } after)
+        if (Paging.Cursor<long>(cursor) is { } ticks)
+        {
+            var after = new DateTimeOffset(ticks, TimeSpan.Zero);
             rows = rows.Where(r => r.CreatedAt < after);
+        }
 
-        var page = Paging.Cut(await rows.OrderByDescending(r => r.CreatedAt).Take(take + 1).ToListAsync(cancellationToken), take, r => r.CreatedAt);
+        var page = Paging.Cut(await rows.OrderByDescending(r => r.CreatedAt).Take(take + 1).ToListAsync(cancellationToken), take, r => r.CreatedAt.UtcTicks);
         return TypedResults.Ok(new Page<ReservationResponse>([.. page.Items.Select(ReservationResponse.Of)], page.NextCursor));
     }
 
@@ -156,9 +160,9 @@ public static class ReservationEndpoints
             return NotFound();
         switch (row.CurrentState)
         {
-            case nameof(ReservationStateMachine.Requested) or nameof(ReservationStateMachine.HoldingSeats):
+            case ReservationStates.Requested or ReservationStates.HoldingSeats:
                 return ReservationAnswers.NotPayable(row);
-            case nameof(ReservationStateMachine.AwaitingPayment):
+            case ReservationStates.AwaitingPayment:
                 if (!watch.IsOpen)
                     return Unavailable();
                 var attempt = row.PaymentAttempt + 1;
@@ -177,8 +181,8 @@ public static class ReservationEndpoints
     {
         if (await FindAsync(database, id, caller, http.RequestAborted) is not { } row)
             return NotFound();
-        var cancellable = row.CurrentState == nameof(ReservationStateMachine.AwaitingPayment)
-            || (row.CurrentState == nameof(ReservationStateMachine.Confirmed) && row.StartsAt - options.Value.CancellationCutoff > clock.GetUtcNow());
+        var cancellable = row.CurrentState == ReservationStates.AwaitingPayment
+            || (row.CurrentState == ReservationStates.Confirmed && row.StartsAt - options.Value.CancellationCutoff > clock.GetUtcNow());
         if (cancellable)
         {
             if (!watch.IsOpen)
@@ -186,7 +190,7 @@ public static class ReservationEndpoints
             await SendToSagaAsync(bus, new CancelReservation(id), http.RequestAborted);
             await database.SaveChangesAsync(http.RequestAborted);
         }
-        else if (row.Outcome != nameof(ReservationStateMachine.Cancelled))
+        else if (row.Outcome != ReservationStates.Cancelled)
         {
             return ReservationAnswers.NotCancellable(row);
         }
@@ -215,7 +219,7 @@ public static class ReservationEndpoints
     private static string Hash(ReservationRequest request, int[] seats) => Convert.ToHexString(SHA256.HashData(
         Encoding.UTF8.GetBytes($"{request.ScheduleId}|{string.Join(',', seats)}|{request.Pay}")));
 
-    private static IResult NotFound() => Problems.Refuse(404, "RESERVATION_NOT_FOUND", "You have no such reservation.");
+    private static ProblemHttpResult NotFound() => Problems.Refuse(404, "RESERVATION_NOT_FOUND", "You have no such reservation.");
 
-    private static IResult Unavailable() => Problems.Refuse(503, "UNAVAILABLE", "Bookings cannot be taken right now. Try again in a moment.");
+    private static ProblemHttpResult Unavailable() => Problems.Refuse(503, "UNAVAILABLE", "Bookings cannot be taken right now. Try again in a moment.");
 }

@@ -21,16 +21,16 @@ public sealed record ReservationResponse(
     public static ReservationResponse Of(Reservation row) => new(
         row.CorrelationId, row.ConcertId, row.ScheduleId, row.SeatNumbers, row.TotalPrice, StatusOf(row.CurrentState),
         row.FailureCode is null ? null : new ReservationFailure(row.FailureCode, row.FailureDetail ?? ""),
-        row.CurrentState is nameof(ReservationStateMachine.AwaitingPayment) ? row.HoldExpiresAt : null, row.CreatedAt, row.UpdatedAt);
+        row.CurrentState is ReservationStates.AwaitingPayment ? row.HoldExpiresAt : null, row.CreatedAt, row.UpdatedAt);
 
     /// <summary>The public name of a saga state.</summary>
     public static string StatusOf(string state) => state switch
     {
-        nameof(ReservationStateMachine.Requested) or nameof(ReservationStateMachine.HoldingSeats) => "Pending",
-        nameof(ReservationStateMachine.DeductingPoints) or nameof(ReservationStateMachine.ConfirmingPayment)
-            or nameof(ReservationStateMachine.ConfirmingSeats) => "Paying",
-        nameof(ReservationStateMachine.CancellingPayment) or nameof(ReservationStateMachine.RefundingPoints)
-            or nameof(ReservationStateMachine.ReleasingSeats) => "Cancelling",
+        ReservationStates.Requested or ReservationStates.HoldingSeats => "Pending",
+        ReservationStates.DeductingPoints or ReservationStates.ConfirmingPayment
+            or ReservationStates.ConfirmingSeats => "Paying",
+        ReservationStates.CancellingPayment or ReservationStates.RefundingPoints
+            or ReservationStates.ReleasingSeats => "Cancelling",
         _ => state
     };
 
@@ -43,12 +43,12 @@ public sealed record ReservationResponse(
 
     private static readonly string[] AllStates =
     [
-        nameof(ReservationStateMachine.Requested), nameof(ReservationStateMachine.HoldingSeats), nameof(ReservationStateMachine.AwaitingPayment),
-        nameof(ReservationStateMachine.DeductingPoints), nameof(ReservationStateMachine.ConfirmingPayment),
-        nameof(ReservationStateMachine.ConfirmingSeats), nameof(ReservationStateMachine.Confirmed),
-        nameof(ReservationStateMachine.CancellingPayment), nameof(ReservationStateMachine.RefundingPoints),
-        nameof(ReservationStateMachine.ReleasingSeats), nameof(ReservationStateMachine.Rejected), nameof(ReservationStateMachine.Expired),
-        nameof(ReservationStateMachine.Cancelled), nameof(ReservationStateMachine.Failed)
+        ReservationStates.Requested, ReservationStates.HoldingSeats, ReservationStates.AwaitingPayment,
+        ReservationStates.DeductingPoints, ReservationStates.ConfirmingPayment,
+        ReservationStates.ConfirmingSeats, ReservationStates.Confirmed,
+        ReservationStates.CancellingPayment, ReservationStates.RefundingPoints,
+        ReservationStates.ReleasingSeats, ReservationStates.Rejected, ReservationStates.Expired,
+        ReservationStates.Cancelled, ReservationStates.Failed
     ];
 }
 

@@ -47,9 +47,9 @@ public sealed class ReservationSignals(IServiceProvider services) : DbTransactio
     }
 
     // Nobody waits for the states in between.
-    private static bool IsAnswer(string state) => state is nameof(ReservationStateMachine.AwaitingPayment)
-        or nameof(ReservationStateMachine.Confirmed) or nameof(ReservationStateMachine.Rejected) or nameof(ReservationStateMachine.Expired)
-        or nameof(ReservationStateMachine.Cancelled) or nameof(ReservationStateMachine.Failed);
+    private static bool IsAnswer(string state) => state is ReservationStates.AwaitingPayment
+        or ReservationStates.Confirmed or ReservationStates.Rejected or ReservationStates.Expired
+        or ReservationStates.Cancelled or ReservationStates.Failed;
 
     private void TellReplicas(Guid reservationId)
     {

@@ -5,10 +5,9 @@ using ConcertSaga.Contracts.Reservations;
 using ConcertSaga.Contracts.Seats;
 using MassTransit;
 using Microsoft.Extensions.Options;
+using Step = MassTransit.BehaviorContext<ConcertSaga.Orchestrator.Reservations.Reservation>;
 
 namespace ConcertSaga.Orchestrator.Reservations;
-
-using Step = BehaviorContext<Reservation>;
 
 /// <summary>The verbs of the story: each sends one message or changes one thing. Also writes the history: one row per transition.</summary>
 public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOptions> options) : IStateObserver<Reservation>
@@ -47,12 +46,12 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
         var attempts = saga.StepAttempts;
         await (saga.CurrentState switch
         {
-            nameof(ReservationStateMachine.HoldingSeats) => HoldSeats(step),
-            nameof(ReservationStateMachine.DeductingPoints) => SendDeductPoints(step),
-            nameof(ReservationStateMachine.ConfirmingPayment) => ConfirmPayment(step),
-            nameof(ReservationStateMachine.ConfirmingSeats) => ConfirmSeats(step),
-            nameof(ReservationStateMachine.CancellingPayment) => CancelPayment(step),
-            nameof(ReservationStateMachine.RefundingPoints) => RefundPoints(step),
+            ReservationStates.HoldingSeats => HoldSeats(step),
+            ReservationStates.DeductingPoints => SendDeductPoints(step),
+            ReservationStates.ConfirmingPayment => ConfirmPayment(step),
+            ReservationStates.ConfirmingSeats => ConfirmSeats(step),
+            ReservationStates.CancellingPayment => CancelPayment(step),
+            ReservationStates.RefundingPoints => RefundPoints(step),
             _ => ReleaseSeats(step)
         });
         var now = clock.GetUtcNow();
@@ -86,13 +85,13 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
 
     public void WillExpire(Step step)
     {
-        step.Saga.Outcome = nameof(ReservationStateMachine.Expired);
+        step.Saga.Outcome = ReservationStates.Expired;
         Explain(step.Saga, "HOLD_EXPIRED", "The seats were not paid in time.");
     }
 
     public void WillBeCancelled(Step step)
     {
-        step.Saga.Outcome = nameof(ReservationStateMachine.Cancelled);
+        step.Saga.Outcome = ReservationStates.Cancelled;
         step.Saga.FailureCode = step.Saga.FailureDetail = null;
     }
 
@@ -111,7 +110,7 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
     {
         var saga = step.Saga;
         saga.ConfirmedAt = clock.GetUtcNow();
-        End(saga, nameof(ReservationStateMachine.Confirmed));
+        End(saga, ReservationStates.Confirmed);
         return step.Publish(new ReservationConfirmed(saga.CorrelationId, saga.UserId, saga.ConcertId!.Value, saga.ScheduleId, saga.SeatNumbers,
             saga.TotalPrice!.Value, saga.QueueTokenId, saga.ConfirmedAt.Value, Sequence: 1));
     }
@@ -120,21 +119,21 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
     {
         var saga = step.Saga;
         Explain(saga, step.Message.Code, step.Message.SeatNumbers.Length == 0 ? null : $"Seats {string.Join(",", step.Message.SeatNumbers)}.");
-        End(saga, nameof(ReservationStateMachine.Rejected));
+        End(saga, ReservationStates.Rejected);
         return step.Publish(Rejection(saga));
     }
 
     public Task Expire(Step step)
     {
         var saga = step.Saga;
-        End(saga, nameof(ReservationStateMachine.Expired));
+        End(saga, ReservationStates.Expired);
         return step.Publish(new ReservationExpired(saga.CorrelationId, saga.UserId, saga.ConcertId, saga.ScheduleId, saga.SeatNumbers, saga.QueueTokenId));
     }
 
     public Task Cancel(Step step)
     {
         var saga = step.Saga;
-        End(saga, nameof(ReservationStateMachine.Cancelled));
+        End(saga, ReservationStates.Cancelled);
         return step.Publish(new ReservationCancelled(saga.CorrelationId, saga.UserId, saga.ConcertId, saga.ScheduleId, saga.SeatNumbers,
             saga.ConfirmedAt is null ? 0 : saga.TotalPrice ?? 0, saga.QueueTokenId, saga.ConfirmedAt, Sequence: saga.ConfirmedAt is null ? 1 : 2));
     }
@@ -142,7 +141,7 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
     public Task Fail(Step step)
     {
         var saga = step.Saga;
-        End(saga, nameof(ReservationStateMachine.Failed));
+        End(saga, ReservationStates.Failed);
         return step.Publish(new ReservationFailed(saga.CorrelationId, saga.UserId, saga.ConcertId, saga.ScheduleId, saga.SeatNumbers, saga.QueueTokenId,
             saga.FailureCode ?? "RESERVATION_FAILED"));
     }
@@ -171,11 +170,11 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
 
     public bool IsUsedUp(Step step) => IsDue(step) && step.Saga.StepAttempts >= _options.StepAttempts;
 
-    public bool EndsAsExpired(Step step) => step.Saga.Outcome == nameof(ReservationStateMachine.Expired);
+    public bool EndsAsExpired(Step step) => step.Saga.Outcome == ReservationStates.Expired;
 
-    public bool EndsAsCancelled(Step step) => step.Saga.Outcome == nameof(ReservationStateMachine.Cancelled);
+    public bool EndsAsCancelled(Step step) => step.Saga.Outcome == ReservationStates.Cancelled;
 
-    public bool EndsAsFailed(Step step) => step.Saga.Outcome == nameof(ReservationStateMachine.Failed);
+    public bool EndsAsFailed(Step step) => step.Saga.Outcome == ReservationStates.Failed;
 
     /// <summary>Writes the history row of a transition, in the transaction of the reservation's row.</summary>
     Task IStateObserver<Reservation>.StateChanged(Step context, State currentState, State previousState)
@@ -201,7 +200,7 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
 
     private static void WillFail(Reservation saga, string code, string detail)
     {
-        saga.Outcome = nameof(ReservationStateMachine.Failed);
+        saga.Outcome = ReservationStates.Failed;
         Explain(saga, code, detail);
     }
 

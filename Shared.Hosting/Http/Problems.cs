@@ -52,13 +52,19 @@ public static class Problems
     public static ProblemHttpResult Invalid(string code, string field, string error) =>
         Refuse(StatusCodes.Status422UnprocessableEntity, code, error, ("errors", new Dictionary<string, string[]> { [field] = [error] }));
 
+    /// <summary>Documents the statuses with which a route can refuse.</summary>
+    public static RouteHandlerBuilder ProducesProblems(this RouteHandlerBuilder route, params ReadOnlySpan<int> statuses)
+    {
+        foreach (var status in statuses)
+            route.ProducesProblem(status);
+        return route;
+    }
+
     internal static void AddProblems(this IServiceCollection services)
     {
         services.AddProblemDetails(options => options.CustomizeProblemDetails = context =>
         {
             var problem = context.ProblemDetails;
-            if (context.Exception is BadHttpRequestException bad)
-                problem.Detail ??= bad.Message;
             if (context.Exception is RefusedRequestException refused)
                 problem.Extensions.TryAdd("code", refused.Code);
             var status = problem.Status ??= context.HttpContext.Response.StatusCode;
