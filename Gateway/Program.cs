@@ -1,0 +1,4 @@
+using ConcertSaga.Gateway;
+using ConcertSaga.Shared.Hosting;
+
+return await ServiceHost.RunPublicAsync("gateway", args, builder => builder.AddGateway(), app => app.MapGateway());

@@ -1,0 +1,86 @@
+using ConcertSaga.Gateway.Limits;
+using ConcertSaga.Shared.Hosting;
+using ConcertSaga.Shared.Hosting.Http;
+using Microsoft.Extensions.Configuration.Memory;
+using Microsoft.Extensions.Options;
+using Yarp.ReverseProxy.Configuration;
+using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Transforms;
+
+namespace ConcertSaga.Gateway.Proxy;
+
+/// <summary>The way to the services: routes and addresses are configuration, section <c>ReverseProxy</c>.</summary>
+internal static class ProxyRegistration
+{
+    private const string Section = "ReverseProxy";
+
+    public static void AddProxy(this WebApplicationBuilder builder)
+    {
+        builder.AddShippedRoutes();
+        var section = builder.Configuration.GetSection(Section);
+        CheckAddresses(section);
+        builder.Logging.AddFilter("Yarp", LogLevel.Warning);
+        builder.Services.AddReverseProxy()
+            .LoadFromConfig(section)
+            .AddConfigFilter<SafeDefaults>()
+            .ConfigureHttpClient((_, client) => client.ActivityHeadersPropagator = new TraceHeaders())
+            .AddTransforms(route =>
+            {
+                CallerHeaders.Set(route, route.Services.GetRequiredService<IOptions<InnerWallOptions>>().Value.Secret);
+                route.AddResponseTransform(UpstreamFailures.HideAsync);
+                // Which software answers inside is nobody's business outside.
+                route.AddResponseHeaderRemove("Server", ResponseCondition.Always);
+            });
+    }
+
+    public static void MapProxy(this IEndpointRouteBuilder routes) =>
+        routes.MapReverseProxy(proxy =>
+        {
+            proxy.Use(next => context => QueuePass.CheckAsync(context, next));
+            proxy.Use(next => context => UpstreamFailures.AnswerAsync(context, next));
+            proxy.UseLoadBalancing();
+        });
+
+    /// <summary>A host without routes in its own settings gets those of the gateway's settings file; single addresses stay overridable.</summary>
+    private static void AddShippedRoutes(this WebApplicationBuilder builder)
+    {
+        if (builder.Configuration.GetSection($"{Section}:Routes").Exists())
+            return;
+        using var stream = typeof(ProxyRegistration).Assembly.GetManifestResourceStream("appsettings.json")!;
+        var shipped = new ConfigurationBuilder().AddJsonStream(stream).Build();
+        ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0,
+            new MemoryConfigurationSource { InitialData = shipped.GetSection(Section).AsEnumerable().Where(pair => pair.Value is not null) });
+    }
+
+    private static void CheckAddresses(IConfigurationSection section)
+    {
+        foreach (var address in section.GetSection("Clusters").GetChildren()
+            .SelectMany(cluster => cluster.GetSection("Destinations").GetChildren())
+            .Select(destination => destination.GetSection("Address")))
+        {
+            if (!Uri.TryCreate(address.Value, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
+                throw new StartupException(
+                    $"{address.Path} is {(string.IsNullOrEmpty(address.Value) ? "missing" : $"'{address.Value}'")}; allowed: an address such as http://seats:8080.");
+        }
+    }
+
+    /// <summary>What holds where a route or cluster says nothing: sign-in is needed, and silence ends.</summary>
+    private sealed class SafeDefaults(IOptions<RequestLimitsOptions> limits) : IProxyConfigFilter
+    {
+        public ValueTask<RouteConfig> ConfigureRouteAsync(RouteConfig route, ClusterConfig? cluster, CancellationToken cancel) =>
+            ValueTask.FromResult(route with
+            {
+                AuthorizationPolicy = route.AuthorizationPolicy ?? "Default",
+                RateLimiterPolicy = route.RateLimiterPolicy ?? nameof(RateLimitsOptions.Read)
+            });
+
+        public ValueTask<ClusterConfig> ConfigureClusterAsync(ClusterConfig cluster, CancellationToken cancel)
+        {
+            var request = cluster.HttpRequest ?? ForwarderRequestConfig.Empty;
+            return ValueTask.FromResult(cluster with
+            {
+                HttpRequest = request with { ActivityTimeout = request.ActivityTimeout ?? limits.Value.UpstreamTimeout }
+            });
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using System.Buffers.Text;
+using System.Text.Json;
+using ConcertSaga.Shared.Hosting;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+
+namespace ConcertSaga.Gateway.SignIn;
+
+/// <summary>The check of bearer tokens. Which check a token failed is not told: the caller's remedy is the same.</summary>
+internal static class BearerTokens
+{
+    // Signatures only the issuer can make. A shared-key algorithm is out: the public key would be the key.
+    private static readonly string[] IssuerAlgorithms =
+    [
+        SecurityAlgorithms.RsaSha256, SecurityAlgorithms.RsaSha384, SecurityAlgorithms.RsaSha512,
+        SecurityAlgorithms.RsaSsaPssSha256, SecurityAlgorithms.RsaSsaPssSha384, SecurityAlgorithms.RsaSsaPssSha512,
+        SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.EcdsaSha384, SecurityAlgorithms.EcdsaSha512
+    ];
+
+    public static void AddBearerTokens(this WebApplicationBuilder builder)
+    {
+        var options = builder.AddOptionsSection<SignInOptions>("Authentication");
+        options.Check();
+        builder.Services.TryAddSingleton(TimeProvider.System);
+
+        // A key that cannot be read must stop the start, not the first sign-in.
+        var demo = options.Demo.Enabled ? new DemoIssuer(options.Demo, TimeProvider.System) : null;
+        if (demo is not null)
+            builder.Services.AddSingleton(demo);
+
+        builder.Services.AddAuthorization();
+        builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(bearer =>
+        {
+            if (demo is not null)
+            {
+                bearer.TokenValidationParameters = demo.Checks;
+            }
+            else
+            {
+                bearer.Authority = options.Authority!.AbsoluteUri;
+                bearer.RequireHttpsMetadata = !options.Authority.IsLoopback;
+                bearer.TokenValidationParameters.ValidAudience = options.Audience;
+                bearer.TokenValidationParameters.ValidAlgorithms = IssuerAlgorithms;
+            }
+            bearer.TokenValidationParameters.ClockSkew = TimeSpan.FromSeconds(5);
+            bearer.TokenValidationParameters.NameClaimType = "sub";
+            bearer.TokenValidationParameters.RoleClaimType = "roles";
+            bearer.MapInboundClaims = false;
+            bearer.IncludeErrorDetails = false;
+            bearer.Events = new JwtBearerEvents { OnTokenValidated = RequireUserId };
+        });
+    }
+
+    private static Task RequireUserId(TokenValidatedContext context)
+    {
+        if (context.Principal?.UserId() is null || !NamesItsSubjectInText((JsonWebToken)context.SecurityToken))
+            context.Fail("The token names no user.");
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The token reader turns a number into text, which would make user <c>7</c> of it; only the token itself tells.</summary>
+    private static bool NamesItsSubjectInText(JsonWebToken token)
+    {
+        using var claims = JsonDocument.Parse(Base64Url.DecodeFromChars(token.EncodedPayload));
+        return claims.RootElement.TryGetProperty("sub", out var subject) && subject.ValueKind == JsonValueKind.String;
+    }
+}

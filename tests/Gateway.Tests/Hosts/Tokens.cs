@@ -1,0 +1,36 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace ConcertSaga.Gateway.Tests.Hosts;
+
+/// <summary>Tokens made by hand, so that every part of one can be wrong.</summary>
+public static class Tokens
+{
+    public static readonly string Key = Convert.ToBase64String(SHA256.HashData("key of the gateway tests"u8));
+
+    public static string For(string userId, params string[] roles) =>
+        Make(claims => { claims["sub"] = userId; claims["roles"] = new JsonArray([.. roles.Select(role => JsonValue.Create(role))]); });
+
+    public static string Make(Action<JsonObject> change, string header = """{"alg":"HS256","typ":"JWT"}""", string? key = null, bool sign = true)
+    {
+        var now = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
+        var claims = new JsonObject
+        {
+            ["iss"] = "concertsaga-demo",
+            ["aud"] = "concertsaga",
+            ["sub"] = "mina",
+            ["iat"] = now,
+            ["nbf"] = now,
+            ["exp"] = now + 3600
+        };
+        change(claims);
+        var content = $"{Encode(Encoding.UTF8.GetBytes(header))}.{Encode(JsonSerializer.SerializeToUtf8Bytes(claims))}";
+        var signature = sign ? Encode(HMACSHA256.HashData(Convert.FromBase64String(key ?? Key), Encoding.ASCII.GetBytes(content))) : "";
+        return $"{content}.{signature}";
+    }
+
+    private static string Encode(byte[] bytes) => Base64Url.EncodeToString(bytes);
+}

@@ -1,0 +1,114 @@
+using System.Net;
+using ConcertSaga.Gateway.Limits;
+using ConcertSaga.Gateway.Tests.Hosts;
+using Microsoft.AspNetCore.Http;
+
+namespace ConcertSaga.Gateway.Tests;
+
+public sealed class LimitTests : IClassFixture<GatewayFixture>
+{
+    private readonly GatewayHost _gateway;
+    private readonly Upstream _upstream;
+
+    public LimitTests(GatewayFixture fixture)
+    {
+        (_gateway, _upstream) = (fixture.Gateway, fixture.Upstream);
+        _upstream.Forget();
+    }
+
+    [Theory]
+    [InlineData(1024 * 1024, "/api/reservations")]
+    [InlineData(16 * 1024 + 1, "/api/reservations")]
+    [InlineData(16 * 1024 + 1, "/auth/demo")]
+    public async Task Body_TooLarge_Is413(int bytes, string path)
+    {
+        using var response = await _gateway.SendAsync("POST", path, Tokens.For("mina"), new ByteArrayContent(new byte[bytes]), ("Expect", "100-continue"));
+
+        await Problem.IsAsync(response, 413, "PAYLOAD_TOO_LARGE");
+        Assert.Empty(_upstream.Seen);
+    }
+
+    [Fact]
+    public async Task Body_TooLargeWithoutSayingSo_Is413()
+    {
+        var chunk = $"1000\r\n{new string('x', 4096)}\r\n";
+        var answer = await _gateway.SendRawAsync(
+            $"POST /api/reservations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Tokens.For("mina")}\r\n" +
+            $"Transfer-Encoding: chunked\r\n\r\n{chunk}{chunk}{chunk}{chunk}{chunk}");
+
+        Assert.StartsWith("HTTP/1.1 413 ", answer, StringComparison.Ordinal);
+        Assert.Contains("\"code\":\"PAYLOAD_TOO_LARGE\"", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Body_AtTheLimit_IsPassedOn()
+    {
+        using var response = await _gateway.SendAsync("POST", "/api/reservations", Tokens.For("mina"), new ByteArrayContent(new byte[16 * 1024]));
+
+        Assert.Equal(200, (int)response.StatusCode);
+    }
+
+    [Fact]
+    public async Task Headers_TooLarge_Are431()
+    {
+        using var response = await _gateway.SendAsync("GET", "/api/concerts", headers: [("X-Much", new string('x', 20_000))]);
+
+        Assert.Equal(431, (int)response.StatusCode);
+        Assert.Empty(_upstream.Seen);
+    }
+
+    [Fact]
+    public async Task Rate_Exceeded_Is429WithRetryAfterForThatUserAndPolicyOnly()
+    {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null,
+            "--RateLimits:Poll:Burst=2", "--RateLimits:Poll:PerSecond=1", "--RateLimits:Read:Burst=5");
+        async Task<HttpResponseMessage> Ask(string path, string user) => await gateway.SendAsync("GET", path, Tokens.For(user));
+
+        using var first = await Ask("/api/schedules/1/seats", "mina");
+        using var second = await Ask("/api/schedules/2/seats", "mina");
+        // One token comes back each second, so at most one of these passes.
+        var more = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Ask("/api/schedules/1/seats", "mina")));
+        using var other = await Ask("/api/schedules/1/seats", "tom");
+        using var reading = await Ask("/api/points", "mina");
+
+        Assert.Equal([200, 200, 200, 200], new[] { first, second, other, reading }.Select(response => (int)response.StatusCode));
+        var refused = more.Where(response => (int)response.StatusCode == 429).ToArray();
+        Assert.InRange(refused.Length, 3, 4);
+        foreach (var response in refused)
+        {
+            await Problem.IsAsync(response, 429, "TOO_MANY_REQUESTS");
+            Assert.InRange(response.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 60);
+        }
+    }
+
+    [Fact]
+    public async Task Rate_OfBadTokens_IsCountedByAddress()
+    {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null, "--RateLimits:Read:Burst=2", "--RateLimits:Read:PerSecond=1");
+
+        var answers = new List<int>();
+        for (var i = 0; i < 5; i++)
+        {
+            // A different name each time, none of them proven.
+            using var response = await gateway.SendAsync("GET", "/api/points", Tokens.Make(claims => claims["sub"] = $"user-{i}", key: Convert.ToBase64String(new byte[32])));
+            answers.Add((int)response.StatusCode);
+        }
+
+        Assert.Equal([401, 401], answers[..2]);
+        Assert.Contains(429, answers);
+    }
+
+    [Theory]
+    [InlineData("10.0.0.7", "10.0.0.7", true)]
+    [InlineData("10.0.0.7", "10.0.0.8", false)]
+    [InlineData("10.0.0.7", "::ffff:10.0.0.7", true)]
+    [InlineData("2001:db8::1", "2001:db8::ffff:1", true)]
+    [InlineData("2001:db8::1", "2001:db8:0:1::1", false)]
+    public void Owner_OfABucket_IsTheAddressOrItsNetwork(string one, string other, bool same)
+    {
+        static string Owner(string address) =>
+            RateLimits.Owner(new DefaultHttpContext { Connection = { RemoteIpAddress = IPAddress.Parse(address) } });
+
+        Assert.Equal(same, Owner(one) == Owner(other));
+    }
+}

@@ -1,0 +1,54 @@
+using ConcertSaga.Gateway.Tests.Hosts;
+using ConcertSaga.Shared.Hosting;
+
+namespace ConcertSaga.Gateway.Tests;
+
+public sealed class StartupTests
+{
+    [Theory]
+    [InlineData("Authentication:Authority is missing", "--Authentication:Demo:Enabled=false")]
+    [InlineData("Authentication:Audience is missing", "--Authentication:Demo:Enabled=false", "--Authentication:Authority=https://login.example")]
+    [InlineData("Authentication:Authority is 'http://login.example", "--Authentication:Demo:Enabled=false", "--Authentication:Authority=http://login.example")]
+    [InlineData("Authentication:Demo:Enabled is 'true' beside", "--Authentication:Authority=https://login.example")]
+    [InlineData("Authentication:Demo:Enabled is 'perhaps'; allowed: true, false", "--Authentication:Demo:Enabled=perhaps")]
+    [InlineData("Authentication:Demo:Key is too short", "--Authentication:Demo:Key=c2hvcnQ=")]
+    [InlineData("Authentication:Demo:Key is too short or not base64", "--Authentication:Demo:Key=#")]
+    [InlineData("Authentication:Demo:Enable is not a setting", "--Authentication:Demo:Enable=true")]
+    [InlineData("Authentication:Schemes is not a setting", "--Authentication:Schemes:Bearer:ValidAudience=x")]
+    [InlineData("RateLimits:Poll:Burst is '0'", "--RateLimits:Poll:Burst=0")]
+    [InlineData("RateLimits:Pool is not a setting", "--RateLimits:Pool:Burst=1")]
+    [InlineData("RateLimits:Poll is '5'", "--RateLimits:Poll=5")]
+    [InlineData("Limits:UpstreamTimeout is 'soon'", "--Limits:UpstreamTimeout=soon")]
+    [InlineData("Limits:MaxBodyBytes is '1'", "--Limits:MaxBodyBytes=1")]
+    [InlineData("Cors:Origins has 'tickets.example'", "--Cors:Origins=tickets.example")]
+    [InlineData("Cors:Origins has 'https://tickets.example/'", "--Cors:Origins:0=https://tickets.example/")]
+    [InlineData("ForwardedHeaders:KnownProxies has 'balancer'", "--ForwardedHeaders:KnownProxies=balancer")]
+    [InlineData("ASPNETCORE_FORWARDEDHEADERS_ENABLED is 'true'", "--ForwardedHeaders_Enabled=true")]
+    [InlineData("ReverseProxy:Clusters:seats:Destinations:one:Address is 'seats'", "--ReverseProxy:Clusters:seats:Destinations:one:Address=seats")]
+    [InlineData("ReverseProxy:Clusters:seats:Destinations:one:Address is missing", "--ReverseProxy:Clusters:seats:Destinations:one:Address=")]
+    public void Start_WrongSetting_StopsWithOneLine(string line, params string[] settings)
+    {
+        var failure = Assert.Throws<StartupException>(() => GatewayHost.Builder(settings).AddGateway());
+
+        Assert.StartsWith(line, failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', failure.Message);
+    }
+
+    [Fact]
+    public void Routes_EachSaysItsMethodsAndItsRateLimit()
+    {
+        var builder = GatewayHost.Builder([]);
+        builder.AddGateway();
+        var routes = builder.Configuration.GetSection("ReverseProxy:Routes").GetChildren().ToArray();
+
+        Assert.Equal(11, routes.Length);
+        Assert.All(routes, route =>
+        {
+            Assert.NotEmpty(route.GetSection("Match:Methods").GetChildren());
+            Assert.Contains(route["RateLimiterPolicy"], new[] { "Read", "Poll", "Booking" });
+            Assert.Contains(route["Metadata:QueueToken"], new[] { null, "Book", "Pay" });
+            Assert.DoesNotContain("*", route["Match:Path"]!, StringComparison.Ordinal);
+            Assert.True(route["AuthorizationPolicy"] is null || route.Key == "concerts");
+        });
+    }
+}
