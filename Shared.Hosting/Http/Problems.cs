@@ -18,6 +18,7 @@ public static class Problems
     {
         [400] = ("BAD_REQUEST", "Bad request", "The request cannot be understood as it stands."),
         [401] = ("UNAUTHENTICATED", "Sign in first", "This needs a valid bearer token."),
+        [402] = ("PAYMENT_REQUIRED", "Not enough points", "Charge points and try again."),
         [403] = ("FORBIDDEN", "Not allowed", "The caller may not do this."),
         [404] = ("NOT_FOUND", "Not found", "There is nothing at this address."),
         [405] = ("METHOD_NOT_ALLOWED", "Method not allowed", "This address exists, but not for this method; Allow names those it has."),

@@ -30,7 +30,7 @@ public static class ServiceHost
         GuardAsync(async () =>
         {
             var command = TakeCommand(ref args, "migrate");
-            var builder = WebApplication.CreateBuilder(args);
+            var builder = CreateBuilder(args);
             builder.AddServiceDefaults(name);
             add(builder);
             await using var app = builder.Build();
@@ -59,7 +59,7 @@ public static class ServiceHost
         GuardAsync(async () =>
         {
             TakeCommand(ref args);
-            var builder = WebApplication.CreateBuilder(args);
+            var builder = CreateBuilder(args);
             builder.AddServiceDefaults(name);
             add(builder);
             await using var app = builder.Build();
@@ -67,6 +67,15 @@ public static class ServiceHost
             map(app);
             await app.RunAsync();
         });
+
+    // Settings files lie beside the program, wherever it is started from.
+    private static WebApplicationBuilder CreateBuilder(string[] args)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+        if (string.IsNullOrEmpty(builder.Configuration["urls"]) && string.IsNullOrEmpty(builder.Configuration["http_ports"]))
+            builder.Configuration["urls"] = "http://*:8080";
+        return builder;
+    }
 
     /// <summary>Runs a process body and turns a failed start into one line on standard error and exit code 1.</summary>
     public static async Task<int> GuardAsync(Func<Task> run)
