@@ -28,7 +28,7 @@ public sealed class BearerTokenTests : IClassFixture<GatewayFixture>
                 { "alg none", Tokens.Make(_ => { }, """{"alg":"none","typ":"JWT"}""", sign: false) },
                 { "alg None", Tokens.Make(_ => { }, """{"alg":"None","typ":"JWT"}""", sign: false) },
                 { "alg none with a signature", Tokens.Make(_ => { }, """{"alg":"none","typ":"JWT"}""") },
-                { "alg HS512", Tokens.Make(_ => { }, """{"alg":"HS512","typ":"JWT"}""") },
+                { "alg HS512, signed with our key", Tokens.Make(_ => { }, """{"alg":"HS512","typ":"JWT"}""") },
                 { "alg RS256", Tokens.Make(_ => { }, """{"alg":"RS256","typ":"JWT"}""") },
                 { "alg missing", Tokens.Make(_ => { }, """{"typ":"JWT"}""") },
                 { "no signature", Tokens.Make(_ => { }, sign: false) },
