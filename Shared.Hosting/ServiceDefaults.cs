@@ -22,10 +22,13 @@ public static class ServiceDefaults
     /// <summary>Registers what every process needs.</summary>
     /// <param name="builder">The process being built.</param>
     /// <param name="name">The service's name in telemetry.</param>
-    public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, string name)
+    /// <param name="export">
+    /// False for the second host of one process: sources are process-wide, and two exporters would send every span twice.
+    /// </param>
+    public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, string name, bool export = true)
     {
         builder.AddOptionsSection<InnerWallOptions>("Gateway");
-        builder.AddTelemetry(name);
+        builder.AddTelemetry(name, export);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddProblems();
         builder.Services.AddHealthChecks();
@@ -35,7 +38,7 @@ public static class ServiceDefaults
     }
 
     /// <summary>Logs, traces and metrics; sent by OTLP where <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set.</summary>
-    public static void AddTelemetry(this WebApplicationBuilder builder, string name)
+    public static void AddTelemetry(this WebApplicationBuilder builder, string name, bool export = true)
     {
         builder.Logging.ClearProviders();
         builder.Logging.AddSimpleConsole(console =>
@@ -64,7 +67,7 @@ public static class ServiceDefaults
                 .AddRuntimeInstrumentation()
                 .AddMeter("MassTransit", "ConcertSaga")
                 .AddPrometheusExporter());
-        if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+        if (export && !string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
             telemetry.UseOtlpExporter();
     }
 
