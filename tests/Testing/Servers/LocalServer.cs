@@ -1,0 +1,73 @@
+using System.Diagnostics;
+using ConcertSaga.Testing.Processes;
+
+namespace ConcertSaga.Testing.Servers;
+
+/// <summary>A server run from a locally installed program, with its data in a folder of its own that goes when it goes.</summary>
+internal sealed class LocalServer : IServerInstance
+{
+    private GuardedProcess? _process;
+
+    public required string ConnectionString { get; init; }
+
+    /// <summary>Everything the server keeps.</summary>
+    public required string Folder { get; init; }
+
+    public required string[] Command { get; init; }
+
+    public required Func<Task<bool>> IsReady { get; init; }
+
+    public Dictionary<string, string?> Environment { get; init; } = [];
+
+    /// <summary>The signal that ends it orderly; SIGTERM unless the server gives that another meaning.</summary>
+    public int StopSignal { get; init; } = 15;
+
+    /// <summary>Made anew; readable by the user the server runs as.</summary>
+    public static string CreateFolder(string server)
+    {
+        var folder = Path.Combine(Path.GetTempPath(), $"concertsaga-test-{server}-{Guid.CreateVersion7():n}");
+        Directory.CreateDirectory(folder);
+        return folder;
+    }
+
+    /// <summary>The first of the folders, then of PATH, that holds the program; null when none does.</summary>
+    public static string? Find(string program, params string[] folders) =>
+        folders.Concat((System.Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries))
+            .Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+
+    public async Task StartAsync()
+    {
+        if (_process is not null)
+            await _process.DisposeAsync();
+        var process = _process = await GuardedProcess.StartAsync(Command, Environment, Folder, Folder);
+        await Eventually.TrueAsync(async () => process.HasExited || await IsReady(), TimeSpan.FromMinutes(2), $"{Command[0]} answers");
+        if (process.HasExited)
+            throw new InvalidOperationException($"{string.Join(' ', Command)} ended at its start:\n{process.Output}");
+    }
+
+    public Task StopAsync() => Running.TerminateAsync(TimeSpan.FromMinutes(1), StopSignal);
+
+    public Task KillAsync() => Running.KillAsync();
+
+    public async Task RunAsync(params string[] command)
+    {
+        var start = new ProcessStartInfo(command[0], command[1..]) { WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in Environment)
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        var output = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{string.Join(' ', command)} ended with {process.ExitCode}: {string.Concat(output)}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is not null)
+            await _process.DisposeAsync();
+        if (Directory.Exists(Folder))
+            Directory.Delete(Folder, recursive: true);
+    }
+
+    private GuardedProcess Running => _process ?? throw new InvalidOperationException("The server has not been started.");
+}
