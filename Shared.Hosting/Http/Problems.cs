@@ -72,10 +72,15 @@ public static class Problems
         });
         // A body that is no JSON, or a value of the wrong type, throws with its own status; without this it would be logged as a bug.
         services.Configure<Microsoft.AspNetCore.Routing.RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
-        services.Configure<ExceptionHandlerOptions>(options => options.StatusCodeSelector = exception =>
-            exception is BadHttpRequestException bad ? bad.StatusCode
-            : FailurePolicy.IsTransient(exception) ? StatusCodes.Status503ServiceUnavailable
-            : StatusCodes.Status500InternalServerError);
+        services.Configure<ExceptionHandlerOptions>(options =>
+        {
+            options.StatusCodeSelector = exception =>
+                exception is BadHttpRequestException bad ? bad.StatusCode
+                : FailurePolicy.IsTransient(exception) ? StatusCodes.Status503ServiceUnavailable
+                : StatusCodes.Status500InternalServerError;
+            // A caller's mistake is no error of ours: logged as one, with its stack, it would bury those.
+            options.SuppressDiagnosticsCallback = context => context.Exception is BadHttpRequestException;
+        });
     }
 
     internal static void UseProblems(this IApplicationBuilder app)
