@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using ConcertSaga.Shared.Hosting.Messaging;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -58,7 +59,7 @@ public static class Problems
         {
             var problem = context.ProblemDetails;
             if (context.Exception is BadHttpRequestException bad)
-                problem.Detail ??= bad.Message;
+                problem.Detail ??= bad.InnerException is JsonException ? "The body is not the JSON this route takes." : bad.Message;
             if (context.Exception is RefusedRequestException refused)
                 problem.Extensions.TryAdd("code", refused.Code);
             var status = problem.Status ??= context.HttpContext.Response.StatusCode;
