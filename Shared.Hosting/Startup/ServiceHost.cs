@@ -1,3 +1,4 @@
+using System.Data.Common;
 using ConcertSaga.Shared.Hosting.Databases;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -122,6 +123,7 @@ public static class ServiceHost
         IOException { InnerException: AddressInUseException } => $"{exception.Message.TrimEnd('.')}. Choose another with --urls=http://localhost:PORT.",
         InvalidDataException or FormatException when exception.InnerException is not null => $"{exception.Message} {exception.InnerException.Message}",
         AggregateException { InnerExceptions: [var only] } => Explain(only),
+        DbException => $"The database cannot be used: {exception.Message.ReplaceLineEndings(" ")} Is it there, and brought up to date with the command migrate?",
         MassTransit.ConfigurationException => exception.Message.ReplaceLineEndings(" "),
         _ => null
     };
