@@ -77,7 +77,7 @@ public static class Problems
             // What a refused request did wrong is the caller's to know; the message of any other exception is not.
             problem.Detail ??= context.Exception switch
             {
-                BadHttpRequestException { InnerException: System.Text.Json.JsonException } => "The body is not the JSON this route takes.",
+                BadHttpRequestException { InnerException: JsonException } => "The body is not the JSON this route takes.",
                 BadHttpRequestException { StatusCode: < 500 } bad => bad.Message,
                 _ => detail
             };
