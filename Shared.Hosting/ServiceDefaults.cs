@@ -51,6 +51,9 @@ public static class ServiceDefaults
         // A start that fails says so in one line of its own; the host's stack trace beside it helps nobody.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Warning);
+        // A statement that fails throws, and whoever cannot handle that logs it; a duplicate refused by its key is no error.
+        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Database.Command", LogLevel.None);
+        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Update", LogLevel.None);
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
 
         // Traces travel; baggage does not: nothing here reads it, and from outside it is anybody's text.

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 using System.Data.Common;
+=======
+using System.Globalization;
+>>>>>>> sqlserver
 using ConcertSaga.Shared.Hosting.Databases;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -81,6 +85,9 @@ public static class ServiceHost
     /// <summary>Runs a process body and turns a failed start into one line on standard error and exit code 1.</summary>
     public static async Task<int> GuardAsync(Func<Task> run)
     {
+        // What a process says and reads does not depend on the machine it runs on.
+        CultureInfo.DefaultThreadCurrentCulture = CultureInfo.DefaultThreadCurrentUICulture = CultureInfo.InvariantCulture;
+        CultureInfo.CurrentCulture = CultureInfo.CurrentUICulture = CultureInfo.InvariantCulture;
         try
         {
             await run();
