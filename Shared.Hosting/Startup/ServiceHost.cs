@@ -1,8 +1,5 @@
-<<<<<<< HEAD
 using System.Data.Common;
-=======
 using System.Globalization;
->>>>>>> sqlserver
 using ConcertSaga.Shared.Hosting.Databases;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
