@@ -16,6 +16,7 @@ public sealed class ConfirmAndReleaseTests(PostgreSqlServer server)
     public async Task ConfirmSeats_Copies_SellOnce(DatabaseProvider provider)
     {
         await using var seats = await StartAsync(provider, server);
+        await seats.WarmUpAsync();
         var scheduleId = await seats.AddDateAsync();
         var command = Hold(scheduleId, 1, 2);
         await seats.AskAsync(command);
@@ -31,6 +32,7 @@ public sealed class ConfirmAndReleaseTests(PostgreSqlServer server)
     public async Task ReleaseSeats_Copies_FreeOnce(DatabaseProvider provider)
     {
         await using var seats = await StartAsync(provider, server);
+        await seats.WarmUpAsync();
         var scheduleId = await seats.AddDateAsync();
         var held = Hold(scheduleId, 1, 2);
         var sold = Hold(scheduleId, 3, 4);
@@ -76,6 +78,7 @@ public sealed class ConfirmAndReleaseTests(PostgreSqlServer server)
     public async Task ReleaseSeats_RacingTheHold_LeavesNothingHeld(DatabaseProvider provider)
     {
         await using var seats = await StartAsync(provider, server);
+        await seats.WarmUpAsync();
         var scheduleId = await seats.AddDateAsync(seats: 50);
         var commands = Enumerable.Range(1, 50).Select(number => Hold(scheduleId, number)).ToList();
 
@@ -92,6 +95,7 @@ public sealed class ConfirmAndReleaseTests(PostgreSqlServer server)
     public async Task ConfirmSeats_RacingTheRelease_LeavesNothingSold(DatabaseProvider provider)
     {
         await using var seats = await StartAsync(provider, server);
+        await seats.WarmUpAsync();
         var scheduleId = await seats.AddDateAsync(seats: 30);
         var commands = Enumerable.Range(1, 30).Select(number => Hold(scheduleId, number)).ToList();
         await Task.WhenAll(commands.Select(seats.AskAsync));

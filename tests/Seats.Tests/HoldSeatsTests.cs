@@ -73,6 +73,7 @@ public sealed class HoldSeatsTests(PostgreSqlServer server)
     public async Task HoldSeats_TwoHundredForOneSeat_ExactlyOneIsHeld(DatabaseProvider provider)
     {
         await using var seats = await StartAsync(provider, server);
+        await seats.WarmUpAsync();
         var scheduleId = await seats.AddDateAsync();
 
         var replies = await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => seats.AskAsync(Hold(scheduleId, 7))));
@@ -88,6 +89,7 @@ public sealed class HoldSeatsTests(PostgreSqlServer server)
     public async Task HoldSeats_OverlappingPairs_NoSeatIsGivenTwice(DatabaseProvider provider)
     {
         await using var seats = await StartAsync(provider, server);
+        await seats.WarmUpAsync();
         var scheduleId = await seats.AddDateAsync(seats: 20);
 
         // Each seat is in ten pairs; every second pair asks in the other order.
@@ -107,6 +109,7 @@ public sealed class HoldSeatsTests(PostgreSqlServer server)
     public async Task HoldSeats_CopiesAtTheSameMoment_HaveOneEffectAndOneAnswer(DatabaseProvider provider)
     {
         await using var seats = await StartAsync(provider, server);
+        await seats.WarmUpAsync();
         var scheduleId = await seats.AddDateAsync();
         var command = Hold(scheduleId, 1, 2);
 
@@ -123,6 +126,7 @@ public sealed class HoldSeatsTests(PostgreSqlServer server)
     public async Task HoldSeats_OneUserManyReservationsAtTheSameMoment_StaysWithinTheLimit(DatabaseProvider provider)
     {
         await using var seats = await StartAsync(provider, server, ("Seats:MaxPerUserAndConcert", "3"));
+        await seats.WarmUpAsync();
         var scheduleId = await seats.AddDateAsync();
 
         var replies = await Task.WhenAll(Enumerable.Range(1, 10).Select(number => seats.AskAsync(Hold(scheduleId, number) with { UserId = "greedy" })));

@@ -57,6 +57,19 @@ internal sealed class SeatsUnderTest(RunningService service, FakeTimeProvider cl
         return scheduleId;
     }
 
+    /// <summary>
+    /// Opens the connections and compiles the queries of as many commands as are handled at a time, with commands about another date. Without
+    /// it the first command of a crowd is done before the others have begun, and a race that should be tested does not happen.
+    /// </summary>
+    public async Task WarmUpAsync()
+    {
+        var scheduleId = await AddDateAsync(seats: 32, concertId: 2);
+        var commands = Enumerable.Range(1, 32).Select(number => Hold(scheduleId, number)).ToList();
+        await Task.WhenAll(commands.Select(AskAsync));
+        await Task.WhenAll(commands.Select(command => ConfirmAsync(command.ReservationId)));
+        await Task.WhenAll(commands.Select(command => ReleaseAsync(command.ReservationId)));
+    }
+
     public static HoldSeats Hold(int scheduleId, params int[] numbers)
     {
         var reservationId = Guid.CreateVersion7();
