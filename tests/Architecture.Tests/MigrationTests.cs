@@ -1,0 +1,41 @@
+using System.Reflection;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Design;
+using Xunit;
+
+namespace ConcertSaga.Architecture.Tests;
+
+/// <summary>Every model is what its migrations make, on every server.</summary>
+public sealed class MigrationTests
+{
+    private static readonly string[] Servers = ["Sqlite", "PostgreSql", "SqlServer"];
+
+    public static TheoryData<string> Contexts => [.. Types.Where(type => !type.IsAbstract).Select(type => type.FullName!).Order()];
+
+    private static IEnumerable<Type> Types => Product.Assemblies.SelectMany(assembly => assembly.GetTypes()).Where(type => type.IsSubclassOf(typeof(DbContext)));
+
+    [Theory]
+    [MemberData(nameof(Contexts))]
+    public void Model_ComparedWithItsMigrations_HasNoChanges(string contextName)
+    {
+        using var context = Create(Types.Single(type => type.FullName == contextName));
+        Assert.NotEmpty(context.Database.GetMigrations());
+        Assert.False(context.Database.HasPendingModelChanges(),
+            $"{contextName} has changes without a migration; add one with eng/add-migration.sh OWNER NAME.");
+    }
+
+    [Fact]
+    public void Owners_HaveOneContext_PerServer() =>
+        Rule.HasNoExceptions(Types.Where(type => type.IsAbstract)
+            .SelectMany(owner => Servers.Select(server => server + owner.Name).Except(Types.Where(type => type.BaseType == owner).Select(type => type.Name))
+                .Select(missing => $"{owner.Assembly.GetName().Name} has no {missing}")));
+
+    // The same way the migration tool makes it.
+    private static DbContext Create(Type context)
+    {
+        var wanted = typeof(IDesignTimeDbContextFactory<>).MakeGenericType(context);
+        var factory = context.Assembly.GetTypes().SingleOrDefault(type => !type.IsAbstract && wanted.IsAssignableFrom(type));
+        Assert.True(factory is not null, $"{context.FullName} has no design-time factory, so the migration tool cannot make it.");
+        return (DbContext)wanted.GetMethod("CreateDbContext")!.Invoke(Activator.CreateInstance(factory, BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic, null, null, null), [Array.Empty<string>()])!;
+    }
+}
