@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using ConcertSaga.EndToEnd.Tests.Client;
+using ConcertSaga.EndToEnd.Tests.Invariants;
+using ConcertSaga.EndToEnd.Tests.Systems;
+using ConcertSaga.Testing.Servers;
+using Xunit;
+
+namespace ConcertSaga.EndToEnd.Tests;
+
+/// <summary>A thousand people at the same instant.</summary>
+[Trait("Category", "RunOnce")]
+public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
+{
+    private const int People = 1000;
+
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    [Theory]
+    [InlineData(SystemKind.Embedded)]
+    [InlineData(SystemKind.Cluster)]
+    public async Task OneSeat_AThousandAskAtOnce_ExactlyOneGetsIt(SystemKind kind)
+    {
+        var system = await systems.GetAsync(kind, database, broker);
+        var seat = system.Seats.Take(1);
+        var crowd = await Customer.SignInAsync(system, People, points: 0);
+
+        var (answers, statuses) = await AskAtOnceAsync(kind, crowd, _ => seat);
+
+        Assert.Single(statuses, "AwaitingPayment");
+        Assert.Equal(People - 1, statuses.Count(status => status == "Rejected"));
+        Assert.All(answers.Where(answer => answer.Status == 409), answer => Assert.Equal("SEAT_UNAVAILABLE", answer.Code));
+        await Auditor.CheckAsync(system, Limit);
+    }
+
+    [Theory]
+    [InlineData(SystemKind.Embedded)]
+    [InlineData(SystemKind.Cluster)]
+    public async Task FiveHundredSeats_AThousandAskForOverlappingPairs_NoSeatIsTakenTwice(SystemKind kind)
+    {
+        var system = await systems.GetAsync(kind, database, broker);
+        SeatsOfDate[] dates = [.. Enumerable.Range(0, 10).Select(_ => system.Seats.TakeDate())];
+        var crowd = await Customer.SignInAsync(system, People, points: 0);
+
+        // Person i of a date asks for the seats i and i + 1, each pair twice, every other time named in the other order.
+        var (_, statuses) = await AskAtOnceAsync(kind, crowd, index =>
+        {
+            var date = dates[index % 10];
+            var first = index / 10 % SeatPool.SeatsPerDate;
+            int[] pair = [first + 1, (first + 1) % SeatPool.SeatsPerDate + 1];
+            return date with { Numbers = index / 10 % 2 == 0 ? pair : [pair[1], pair[0]] };
+        });
+
+        Assert.All(statuses, status => Assert.True(status is "AwaitingPayment" or "Rejected", status));
+        var books = await Auditor.CheckAsync(system, Limit);
+        var held = books.Seats.Count(seat => seat.Status == "Held" && dates.Any(date => date.ScheduleId == seat.ScheduleId));
+        Assert.Equal(2 * statuses.Count(status => status == "AwaitingPayment"), held);
+        // However the pairs fall, no two free seats stay side by side.
+        Assert.True(held >= 500 * 2 / 3, $"Only {held} seats are held.");
+    }
+
+    private async Task<(Answer[] Answers, string[] Statuses)> AskAtOnceAsync(SystemKind kind, Customer[] crowd, Func<int, SeatsOfDate> seats)
+    {
+        var start = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var asking = crowd.Select(async (customer, index) =>
+        {
+            await start.Task;
+            return await customer.ReserveAsync(seats(index));
+        }).ToArray();
+        var watch = Stopwatch.StartNew();
+        start.SetResult();
+        var answers = await Task.WhenAll(asking);
+        var answered = watch.Elapsed;
+
+        Assert.All(answers, answer => Assert.True(answer.Status is 201 or 202 or 409, answer.ToString()));
+        var statuses = await Task.WhenAll(answers.Select(async (answer, index) =>
+            answer.Status == 202 ? (await crowd[index].WaitForAsync(answer.ReservationId, Limit, "AwaitingPayment", "Rejected")).ReservationStatus! : answer.ReservationStatus!));
+        var final = watch.Elapsed;
+        output.WriteLine($"{kind}: all answered after {answered.TotalSeconds:0.0} s, all final after {final.TotalSeconds:0.0} s; "
+            + string.Join(", ", answers.GroupBy(answer => answer.Status).Select(group => $"{group.Count()} x {group.Key}")));
+        Assert.True(final < Limit, $"It took {final.TotalSeconds:0.0} s.");
+        return (answers, statuses);
+    }
+}

@@ -1,0 +1,149 @@
+using ConcertSaga.EndToEnd.Tests.Systems;
+using ConcertSaga.Testing;
+using Xunit;
+
+namespace ConcertSaga.EndToEnd.Tests.Invariants;
+
+/// <summary>What must be true of the books of all owners whenever nothing is under way, whatever happened before.</summary>
+internal static class Auditor
+{
+    private static readonly string[] Finals = ["Confirmed", "Rejected", "Expired", "Cancelled", "Failed"];
+
+    private static readonly string[] Undoing = ["CancellingPayment", "RefundingPoints", "ReleasingSeats"];
+
+    /// <summary>Waits until nothing is under way, and checks the books.</summary>
+    /// <param name="system">The system.</param>
+    /// <param name="limit">How long until every reservation has ended, or waits for its payment.</param>
+    /// <param name="allFinal">Whether waiting for a payment is not enough.</param>
+    public static async Task<Books> CheckAsync(ISystem system, TimeSpan limit, bool allFinal = false)
+    {
+        Books books = null!;
+        var left = Array.Empty<string>();
+        try
+        {
+            await Eventually.TrueAsync(async () =>
+            {
+                books = await Books.ReadAsync(system);
+                left = [.. books.Reservations.Values.Where(row => !Finals.Contains(row.State) && (allFinal || row.State != "AwaitingPayment"))
+                    .Select(row => $"{row.Id} {books.StoryOf(row.Id)}")];
+                return left.Length == 0 && books.Undelivered == 0;
+            }, limit, "nothing is under way");
+        }
+        catch (TimeoutException exception)
+        {
+            throw new TimeoutException($"{exception.Message}; {books?.Undelivered} units undelivered; open: {left.Length}\n{string.Join('\n', left.Take(10))}", exception);
+        }
+
+        var wrong = Reservations(books).Concat(Histories(books)).Concat(Seats(books)).Concat(Points(books)).Concat(Money(books)).ToList();
+        // What was decided has reached the broker by now; the broker brings it to the listener in its own time.
+        if (await system.AnnouncedAsync() is not null)
+        {
+            var expected = books.Reservations.Values.Where(row => Finals.Contains(row.State)).Select(row => (row.Id, row.State)).ToArray();
+            (Guid, string)[] missing = [];
+            await Eventually.TrueAsync(async () =>
+            {
+                var heard = (await system.AnnouncedAsync())!;
+                missing = [.. expected.Where(one => !heard.Contains(one))];
+                return missing.Length == 0;
+            }, TimeSpan.FromSeconds(15), "every outcome was announced").ContinueWith(_ => { }, TaskScheduler.Default);
+            wrong.AddRange(missing.Select(one => $"Outcome {one.Item2} of {one.Item1} was never announced: {books.StoryOf(one.Item1)}"));
+        }
+        Assert.True(wrong.Count == 0, $"{wrong.Count} things are wrong:\n{string.Join('\n', wrong.Take(20))}");
+        return books;
+    }
+
+    private static IEnumerable<string> Reservations(Books books)
+    {
+        foreach (var row in books.Reservations.Values.Where(row => Finals.Contains(row.State)))
+        {
+            if (row.Outcome != row.State || row.UnpaidUserId is not null || row.HasDeadline)
+                yield return $"{row} is final, but not in all columns.";
+        }
+    }
+
+    // The history chains from the first row to the present state, and what it entered and did not see refused it undid, in reverse.
+    private static IEnumerable<string> Histories(Books books)
+    {
+        foreach (var row in books.Reservations.Values)
+        {
+            var story = books.Transitions[row.Id].ToArray();
+            var chained = story.Length > 0 && story[0].From is null && story[^1].To == row.State
+                && story.Select((step, index) => step.Sequence == index + 1 && (index == 0 || step.From == story[index - 1].To)).All(fits => fits);
+            if (!chained)
+                yield return $"The history of {row.Id} ({row.State}) does not chain: {books.StoryOf(row.Id)}";
+
+            string[] undone = [.. story.Where(step => step.From != step.To && Undoing.Contains(step.To)).Select(step => step.To)];
+            if (!undone.SequenceEqual(ToUndo(row, story)))
+                yield return $"{row.Id} ({row.State}) undid {string.Join(", ", undone)}: {books.StoryOf(row.Id)}";
+        }
+    }
+
+    private static IEnumerable<string> ToUndo(ReservationRow row, TransitionRow[] story)
+    {
+        if (row.State is not ("Failed" or "Cancelled" or "Expired"))
+            yield break;
+        bool Leaves(string from, params string[] to) => story.Any(step => step.From == from && to.Contains(step.To));
+        if (Leaves("ConfirmingPayment", "ConfirmingSeats", "CancellingPayment"))
+            yield return "CancellingPayment";
+        if (Leaves("DeductingPoints", "ConfirmingPayment", "RefundingPoints"))
+            yield return "RefundingPoints";
+        yield return "ReleasingSeats";
+    }
+
+    private static IEnumerable<string> Seats(Books books)
+    {
+        foreach (var schedule in books.Schedules.GroupJoin(books.Seats, date => date.Id, seat => seat.ScheduleId, (date, seats) => (date, seats)))
+        {
+            var available = schedule.seats.Count(seat => seat.Status == "Available");
+            if (schedule.date.Available != available || schedule.date.Total != schedule.seats.Count())
+                yield return $"{schedule.date} has {available} available seats.";
+        }
+        foreach (var seat in books.Seats.Where(seat => (seat.Status == "Available") != (seat.Reservation is null)))
+            yield return $"{seat} contradicts itself.";
+
+        var byReservation = books.Seats.Where(seat => seat.Reservation is not null).ToLookup(seat => seat.Reservation!.Value);
+        foreach (var row in books.Reservations.Values)
+        {
+            var expected = row.State switch { "Confirmed" => "Sold", "AwaitingPayment" => "Held", _ => null };
+            var has = byReservation[row.Id].OrderBy(seat => seat.Number).ToArray();
+            var right = expected is null ? has.Length == 0
+                : has.Select(seat => seat.Number).SequenceEqual(row.Seats) && has.All(seat => seat.ScheduleId == row.ScheduleId && seat.Status == expected);
+            if (!right)
+                yield return $"{row.Id} ({row.State}, seats {string.Join(',', row.Seats)} of {row.ScheduleId}) has {string.Join(", ", has.AsEnumerable())}";
+        }
+        foreach (var stranger in byReservation.Where(group => !books.Reservations.ContainsKey(group.Key)))
+            yield return $"Seats belong to {stranger.Key}, which is no reservation.";
+    }
+
+    private static IEnumerable<string> Points(Books books)
+    {
+        var entries = books.Entries.ToLookup(entry => entry.UserId);
+        foreach (var account in books.Accounts)
+        {
+            var own = entries[account.UserId].ToArray();
+            long sum = 0;
+            var chained = own.Select((entry, index) => entry.Sequence == index + 1 && entry.BalanceAfter == (sum += entry.Amount) && sum >= 0).All(fits => fits);
+            if (!chained || sum != account.Balance || own.Length != account.EntryCount)
+                yield return $"{account} does not follow from its {own.Length} entries, which sum to {sum}.";
+        }
+    }
+
+    // Each deduction ends in one confirmed reservation or in one refund.
+    private static IEnumerable<string> Money(Books books)
+    {
+        var moved = books.Entries.Where(entry => entry.Reservation is not null).ToLookup(entry => entry.Reservation!.Value);
+        foreach (var row in books.Reservations.Values)
+        {
+            long[] taken = [.. moved[row.Id].Where(entry => entry.Kind == "Deduction").Select(entry => -entry.Amount)];
+            long[] returned = [.. moved[row.Id].Where(entry => entry.Kind == "Refund").Select(entry => entry.Amount)];
+            var paid = books.Payments.GetValueOrDefault(row.Id) is { Status: "Confirmed" } payment ? payment.Amount : 0;
+            var right = row.State == "Confirmed"
+                ? taken.SequenceEqual([row.Price!.Value]) && returned.Length == 0 && paid == row.Price
+                : taken.Length <= 1 && taken.SequenceEqual(returned) && paid == 0;
+            if (!right)
+                yield return $"{row.Id} ({row.State}, {row.Price}): taken {string.Join(',', taken)}, returned {string.Join(',', returned)}, paid {paid}: {books.StoryOf(row.Id)}";
+        }
+        foreach (var stranger in moved.Where(group => !books.Reservations.ContainsKey(group.Key)))
+            yield return $"Points moved for {stranger.Key}, which is no reservation.";
+    }
+}

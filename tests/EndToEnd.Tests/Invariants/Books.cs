@@ -1,0 +1,102 @@
+using System.Data.Common;
+using ConcertSaga.EndToEnd.Tests.Systems;
+
+namespace ConcertSaga.EndToEnd.Tests.Invariants;
+
+internal sealed record ReservationRow(
+    Guid Id, string State, string UserId, string? UnpaidUserId, int ScheduleId, int[] Seats, long? Price, string? Outcome, string? FailureCode, bool HasDeadline);
+
+internal sealed record TransitionRow(int Sequence, string Trigger, string? From, string To, string? Detail);
+
+internal sealed record ScheduleRow(int Id, int Available, int Total);
+
+internal sealed record SeatRow(int ScheduleId, int Number, string Status, Guid? Reservation);
+
+internal sealed record AccountRow(string UserId, long Balance, long EntryCount);
+
+internal sealed record EntryRow(string UserId, long Sequence, string Kind, long Amount, long BalanceAfter, Guid? Reservation);
+
+internal sealed record PaymentRow(Guid Reservation, long Amount, string Status);
+
+/// <summary>Everything the product wrote down, read from its databases and not through its code.</summary>
+internal sealed class Books
+{
+    public required Dictionary<Guid, ReservationRow> Reservations { get; init; }
+
+    public required ILookup<Guid, TransitionRow> Transitions { get; init; }
+
+    public required List<ScheduleRow> Schedules { get; init; }
+
+    public required List<SeatRow> Seats { get; init; }
+
+    public required List<AccountRow> Accounts { get; init; }
+
+    public required List<EntryRow> Entries { get; init; }
+
+    public required List<(string UserId, Guid Key, long Amount)> Charges { get; init; }
+
+    public required Dictionary<Guid, PaymentRow> Payments { get; init; }
+
+    /// <summary>Messages that were decided and have not reached the bus.</summary>
+    public required long Undelivered { get; init; }
+
+    /// <summary>The history of a reservation in one line.</summary>
+    public string StoryOf(Guid id) =>
+        string.Join(" ", Transitions[id].Select(row => row.From == row.To ? $"[{row.Trigger}: {row.Detail}]" : $"-{row.Trigger}-> {row.To}"));
+
+    public static async Task<Books> ReadAsync(ISystem system)
+    {
+        await using var orchestrator = await system.OpenAsync("Orchestrator");
+        await using var seats = await system.OpenAsync("Seats");
+        await using var points = await system.OpenAsync("Points");
+        await using var payments = await system.OpenAsync("Payments");
+
+        var transitions = await QueryAsync(orchestrator,
+            """SELECT "ReservationId", "Sequence", "Trigger", "FromState", "ToState", "Detail" FROM "ReservationTransitions" ORDER BY "ReservationId", "Sequence" """,
+            row => (Id: row.GetGuid(0), Row: new TransitionRow(row.GetInt32(1), row.GetString(2), Text(row, 3), row.GetString(4), Text(row, 5))));
+        return new Books
+        {
+            Reservations = (await QueryAsync(orchestrator,
+                """
+                SELECT "ReservationId", "CurrentState", "UserId", "UnpaidUserId", "ScheduleId", "SeatNumbers", "TotalPrice", "Outcome", "FailureCode", "Deadline"
+                FROM "Reservations"
+                """,
+                row => new ReservationRow(row.GetGuid(0), row.GetString(1), row.GetString(2), Text(row, 3), row.GetInt32(4),
+                    Array.ConvertAll(row.GetString(5).Split(','), int.Parse), row.IsDBNull(6) ? null : row.GetInt64(6), Text(row, 7), Text(row, 8), !row.IsDBNull(9))))
+                .ToDictionary(row => row.Id),
+            Transitions = transitions.ToLookup(row => row.Id, row => row.Row),
+            Schedules = await QueryAsync(seats, """SELECT "ScheduleId", "AvailableSeats", "TotalSeats" FROM "Schedules" """,
+                row => new ScheduleRow(row.GetInt32(0), row.GetInt32(1), row.GetInt32(2))),
+            Seats = await QueryAsync(seats, """SELECT "ScheduleId", "Number", "Status", "ReservationId" FROM "Seats" """,
+                row => new SeatRow(row.GetInt32(0), row.GetInt32(1), row.GetString(2), row.IsDBNull(3) ? null : row.GetGuid(3))),
+            Accounts = await QueryAsync(points, """SELECT "UserId", "Balance", "EntryCount" FROM "Accounts" """,
+                row => new AccountRow(row.GetString(0), row.GetInt64(1), row.GetInt64(2))),
+            Entries = await QueryAsync(points,
+                """SELECT "UserId", "Sequence", "Kind", "Amount", "BalanceAfter", "ReservationId" FROM "LedgerEntries" ORDER BY "UserId", "Sequence" """,
+                row => new EntryRow(row.GetString(0), row.GetInt64(1), row.GetString(2), row.GetInt64(3), row.GetInt64(4), row.IsDBNull(5) ? null : row.GetGuid(5))),
+            Charges = await QueryAsync(points, """SELECT "UserId", "IdempotencyKey", "Amount" FROM "ChargeKeys" """,
+                row => (row.GetString(0), row.GetGuid(1), row.GetInt64(2))),
+            Payments = (await QueryAsync(payments, """SELECT "ReservationId", "Amount", "Status" FROM "Payments" """,
+                row => new PaymentRow(row.GetGuid(0), row.GetInt64(1), row.GetString(2)))).ToDictionary(row => row.Reservation),
+            Undelivered = (await QueryAsync(orchestrator,
+                """
+                SELECT (SELECT COUNT(*) FROM "OutboxState" WHERE "Delivered" IS NULL) + (SELECT COUNT(*) FROM "InboxState" WHERE "Delivered" IS NULL)
+                """, row => row.GetInt64(0)))[0]
+        };
+    }
+
+    private static async Task<List<T>> QueryAsync<T>(DbConnection connection, string sql, Func<DbDataReader, T> read)
+    {
+        await using var command = connection.CreateCommand();
+#pragma warning disable CA2100 // The constants above.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        await using var reader = await command.ExecuteReaderAsync();
+        var rows = new List<T>();
+        while (await reader.ReadAsync())
+            rows.Add(read(reader));
+        return rows;
+    }
+
+    private static string? Text(DbDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
+}

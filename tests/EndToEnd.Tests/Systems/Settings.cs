@@ -1,0 +1,27 @@
+namespace ConcertSaga.EndToEnd.Tests.Systems;
+
+/// <summary>Settings of the product, as a command line takes them.</summary>
+internal static class Settings
+{
+    public static IEnumerable<string> Arguments(IReadOnlyDictionary<string, string> settings) =>
+        settings.OrderBy(setting => setting.Key, StringComparer.Ordinal).Select(setting => $"--{setting.Key}={setting.Value}")
+            // The whole crowd signs in from this machine.
+            .Concat(["--RateLimits:SignIn:PerSecond=100000", "--RateLimits:SignIn:Burst=100000"]);
+
+    public static bool AreEqual(IReadOnlyDictionary<string, string> one, IReadOnlyDictionary<string, string> other) =>
+        Arguments(one).SequenceEqual(Arguments(other));
+
+    /// <summary>An orderly end is part of every test that changes settings.</summary>
+    public static void CheckExit(string part, int code, string output)
+    {
+        if (code != 0)
+            throw new InvalidOperationException($"{part} ended with {code} when it was asked to end:\n{output}");
+    }
+
+    /// <summary>Keeps what a process wrote in the folder of <c>CONCERT_TEST_LOGS</c>, to look into a failure.</summary>
+    public static void KeepLog(string part, string output)
+    {
+        if (Environment.GetEnvironmentVariable("CONCERT_TEST_LOGS") is { Length: > 0 } folder)
+            File.AppendAllText(Path.Combine(Directory.CreateDirectory(folder).FullName, part.Replace('/', '-') + ".log"), output);
+    }
+}
