@@ -74,7 +74,7 @@ public static class OptionsSections
             {
                 var value = property.GetValue(options);
                 if (!rule.IsValid(value))
-                    throw new StartupException($"{section.Path}:{name} is {Show(value)}; allowed: {Allowed(rule)}.");
+                    throw new StartupException($"{section.Path}:{name} is {Show(name, value)}; allowed: {Allowed(rule)}.");
             }
         }
     }
@@ -104,8 +104,11 @@ public static class OptionsSections
         }
     }
 
-    private static string Show(object? value) =>
-        value is null or "" ? "missing" : $"'{Convert.ToString(value, CultureInfo.InvariantCulture)}'";
+    private static string Show(string name, object? value) =>
+        value is null or "" ? "missing"
+        // What an operator mistyped into a log may be most of a secret.
+        : name.EndsWith("Secret", StringComparison.Ordinal) || name.EndsWith("Key", StringComparison.Ordinal) ? "not fit"
+        : $"'{Convert.ToString(value, CultureInfo.InvariantCulture)}'";
 
     private static string Allowed(ValidationAttribute rule) => rule switch
     {
