@@ -43,7 +43,7 @@ public static class MessagingRegistration
             {
                 bus.UsingInMemory((context, transport) =>
                 {
-                    faults.Apply(transport, context);
+                    Shape(transport, context);
                     transport.ConfigureEndpoints(context);
                 });
             }
@@ -53,11 +53,17 @@ public static class MessagingRegistration
                 bus.UsingRabbitMq((context, transport) =>
                 {
                     transport.Host(address);
-                    faults.Apply(transport, context);
+                    Shape(transport, context);
                     transport.ConfigureEndpoints(context);
                 });
             }
         });
+
+        void Shape(IBusFactoryConfigurator transport, IBusRegistrationContext context)
+        {
+            transport.UseFilter(ActivatorUtilities.CreateInstance<ReservationCorrelation>(context));
+            faults.Apply(transport, context);
+        }
 
         builder.Services.AddOptions<MassTransitHostOptions>().Configure(host =>
         {
