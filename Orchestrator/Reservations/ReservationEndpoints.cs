@@ -144,6 +144,8 @@ public static class ReservationEndpoints
         }
         if (Paging.Cursor<long>(cursor) is { } ticks)
         {
+            if (ticks < DateTimeOffset.MinValue.UtcTicks || ticks > DateTimeOffset.MaxValue.UtcTicks)
+                throw new BadHttpRequestException("cursor is not one this list gave out.");
             var after = new DateTimeOffset(ticks, TimeSpan.Zero);
             rows = rows.Where(r => r.CreatedAt < after);
         }
