@@ -114,7 +114,7 @@ public static class ReservationEndpoints
             {
                 await database.SaveChangesAsync(http.RequestAborted);
             }
-            catch (DbUpdateException exception) when (round < 2 && !Shared.Hosting.Messaging.FailurePolicy.IsTransient(exception))
+            catch (DbUpdateException exception) when (!Shared.Hosting.Messaging.FailurePolicy.IsTransient(exception))
             {
                 continue;
             }
