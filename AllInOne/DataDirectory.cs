@@ -48,7 +48,8 @@ public sealed class DataDirectory : IDisposable
 
     public void Dispose() => _lock.Dispose();
 
-    private static string SolutionFolder()
+    /// <summary>The folder of the solution this was built from, or where there is none, the current one.</summary>
+    internal static string SolutionFolder()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {

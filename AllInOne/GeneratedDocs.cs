@@ -13,11 +13,12 @@ public static class GeneratedDocs
 
     private static readonly string[] Anonymous = ["GET api/concerts"];
 
-    /// <summary>Writes both documents below the current folder.</summary>
+    /// <summary>Writes both documents into <c>docs</c> beside the solution; <c>dotnet run</c> chooses the current folder itself.</summary>
     public static async Task WriteAsync(string[] args)
     {
-        await File.WriteAllTextAsync("docs/openapi.json", await OpenApiAsync(args));
-        await File.WriteAllTextAsync("docs/saga.mmd", Saga());
+        var docs = Directory.CreateDirectory(Path.Combine(DataDirectory.SolutionFolder(), "docs")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(docs, "openapi.json"), await OpenApiAsync(args));
+        await File.WriteAllTextAsync(Path.Combine(docs, "saga.mmd"), Saga());
     }
 
     /// <summary>The OpenAPI document of the public API.</summary>

@@ -112,7 +112,7 @@ public static class ReservationEndpoints
             {
                 await database.SaveChangesAsync(http.RequestAborted);
             }
-            catch (DbUpdateException exception) when (round < 2 && !Shared.Hosting.Messaging.FailurePolicy.IsTransient(exception))
+            catch (DbUpdateException exception) when (!Shared.Hosting.Messaging.FailurePolicy.IsTransient(exception))
             {
                 continue;
             }
@@ -142,6 +142,8 @@ public static class ReservationEndpoints
         }
         if (Paging.Cursor<long>(cursor) is { } ticks)
         {
+            if (ticks < DateTimeOffset.MinValue.UtcTicks || ticks > DateTimeOffset.MaxValue.UtcTicks)
+                throw new BadHttpRequestException("cursor is not one this list gave out.");
             var after = new DateTimeOffset(ticks, TimeSpan.Zero);
             rows = rows.Where(r => r.CreatedAt < after);
         }
