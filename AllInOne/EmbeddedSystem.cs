@@ -84,7 +84,7 @@ public static class EmbeddedSystem
             ["urls"] = "http://localhost:8080",
             ["Authentication:Demo:Enabled"] = "true",
             ["Authentication:Demo:Key"] = data.DemoKey()
-        });
+        }, export: false);
         builder.AddGateway();
         foreach (var cluster in Clusters)
             builder.Configuration[$"ReverseProxy:Clusters:{cluster}:Destinations:one:Address"] = inner;
@@ -95,13 +95,14 @@ public static class EmbeddedSystem
         return app;
     }
 
-    private static WebApplicationBuilder CreateBuilder(string[] args, string name, string secret, Dictionary<string, string?> defaults)
+    private static WebApplicationBuilder CreateBuilder(
+        string[] args, string name, string secret, Dictionary<string, string?> defaults, bool export = true)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
         // Below everything an operator can set.
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0, new Microsoft.Extensions.Configuration.Memory.MemoryConfigurationSource { InitialData = defaults });
         builder.Configuration["Gateway:Secret"] = secret;
-        builder.AddServiceDefaults(name);
+        builder.AddServiceDefaults(name, export);
         return builder;
     }
 

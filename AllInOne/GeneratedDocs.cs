@@ -30,7 +30,9 @@ public static class GeneratedDocs
             await app.StartAsync();
             using var scope = app.Services.CreateScope();
             var document = await app.Services.GetRequiredKeyedService<IOpenApiDocumentProvider>("v1").GetOpenApiDocumentAsync();
-            return await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1) + "\n";
+            var text = await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1) + "\n";
+            await app.StopAsync();
+            return text;
         }
         finally
         {

@@ -22,10 +22,13 @@ public static class ServiceDefaults
     /// <summary>Registers what every process needs.</summary>
     /// <param name="builder">The process being built.</param>
     /// <param name="name">The service's name in telemetry.</param>
-    public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, string name)
+    /// <param name="export">
+    /// False for the second host of one process: sources are process-wide, and two exporters would send every span twice.
+    /// </param>
+    public static WebApplicationBuilder AddServiceDefaults(this WebApplicationBuilder builder, string name, bool export = true)
     {
         builder.AddOptionsSection<InnerWallOptions>("Gateway");
-        builder.AddTelemetry(name);
+        builder.AddTelemetry(name, export);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddProblems();
         builder.Services.AddHealthChecks();
@@ -35,7 +38,7 @@ public static class ServiceDefaults
     }
 
     /// <summary>Logs, traces and metrics; sent by OTLP where <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set.</summary>
-    public static void AddTelemetry(this WebApplicationBuilder builder, string name)
+    public static void AddTelemetry(this WebApplicationBuilder builder, string name, bool export = true)
     {
         builder.Logging.ClearProviders();
         builder.Logging.AddSimpleConsole(console =>
@@ -48,6 +51,9 @@ public static class ServiceDefaults
         // A start that fails says so in one line of its own; the host's stack trace beside it helps nobody.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.Warning);
+        // A statement that fails throws, and whoever cannot handle that logs it; a duplicate refused by its key is no error.
+        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Database.Command", LogLevel.None);
+        builder.Logging.AddFilter("Microsoft.EntityFrameworkCore.Update", LogLevel.None);
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
 
         // Traces travel; baggage does not: nothing here reads it, and from outside it is anybody's text.
@@ -64,7 +70,7 @@ public static class ServiceDefaults
                 .AddRuntimeInstrumentation()
                 .AddMeter("MassTransit", "ConcertSaga")
                 .AddPrometheusExporter());
-        if (!string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+        if (export && !string.IsNullOrWhiteSpace(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
             telemetry.UseOtlpExporter();
     }
 

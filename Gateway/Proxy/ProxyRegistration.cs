@@ -18,7 +18,7 @@ internal static class ProxyRegistration
     {
         builder.AddShippedRoutes();
         var section = builder.Configuration.GetSection(Section);
-        CheckAddresses(section);
+        CheckDestinations(section);
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
         builder.Services.AddReverseProxy()
             .LoadFromConfig(section)
@@ -33,28 +33,44 @@ internal static class ProxyRegistration
             });
     }
 
-    public static void MapProxy(this IEndpointRouteBuilder routes) =>
-        routes.MapReverseProxy(proxy =>
+    public static void MapProxy(this IEndpointRouteBuilder routes)
+    {
+        try
         {
-            proxy.Use(next => context => QueuePass.CheckAsync(context, next));
-            proxy.Use(next => context => UpstreamFailures.AnswerAsync(context, next));
-            proxy.UseLoadBalancing();
-        });
+            routes.MapReverseProxy(proxy =>
+            {
+                proxy.Use(next => context => QueuePass.CheckAsync(context, next));
+                proxy.Use(next => context => UpstreamFailures.AnswerAsync(context, next));
+                proxy.UseLoadBalancing();
+            });
+        }
+        catch (InvalidOperationException wrong) when (wrong.InnerException is { } reason)
+        {
+            throw new StartupException($"{Section} is wrong: {reason.GetBaseException().Message.ReplaceLineEndings(" ")}");
+        }
+    }
 
-    /// <summary>A host without routes in its own settings gets those of the gateway's settings file; single addresses stay overridable.</summary>
+    /// <summary>
+    /// The routes of the gateway's settings file go below everything else that is configured: a host that takes the gateway into its own
+    /// process has them too, and each value stays overridable.
+    /// </summary>
     private static void AddShippedRoutes(this WebApplicationBuilder builder)
     {
-        if (builder.Configuration.GetSection($"{Section}:Routes").Exists())
-            return;
         using var stream = typeof(ProxyRegistration).Assembly.GetManifestResourceStream("appsettings.json")!;
         var shipped = new ConfigurationBuilder().AddJsonStream(stream).Build();
         ((IConfigurationBuilder)builder.Configuration).Sources.Insert(0,
             new MemoryConfigurationSource { InitialData = shipped.GetSection(Section).AsEnumerable().Where(pair => pair.Value is not null) });
     }
 
-    private static void CheckAddresses(IConfigurationSection section)
+    private static void CheckDestinations(IConfigurationSection section)
     {
-        foreach (var address in section.GetSection("Clusters").GetChildren()
+        var clusters = section.GetSection("Clusters").GetChildren().ToDictionary(cluster => cluster.Key, StringComparer.OrdinalIgnoreCase);
+        foreach (var route in section.GetSection("Routes").GetChildren())
+        {
+            if (!clusters.ContainsKey(route["ClusterId"] ?? ""))
+                throw new StartupException($"{route.Path}:ClusterId is '{route["ClusterId"]}'; allowed: {string.Join(", ", clusters.Keys.Order(StringComparer.Ordinal))}.");
+        }
+        foreach (var address in clusters.Values
             .SelectMany(cluster => cluster.GetSection("Destinations").GetChildren())
             .Select(destination => destination.GetSection("Address")))
         {

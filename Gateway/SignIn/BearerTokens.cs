@@ -19,6 +19,9 @@ internal static class BearerTokens
         SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.EcdsaSha384, SecurityAlgorithms.EcdsaSha512
     ];
 
+    // Marks a request whose token could not be judged.
+    private static readonly object SilentIssuer = new();
+
     public static void AddBearerTokens(this WebApplicationBuilder builder)
     {
         var options = builder.AddOptionsSection<SignInOptions>("Authentication");
@@ -49,7 +52,12 @@ internal static class BearerTokens
             bearer.TokenValidationParameters.RoleClaimType = "roles";
             bearer.MapInboundClaims = false;
             bearer.IncludeErrorDetails = false;
-            bearer.Events = new JwtBearerEvents { OnTokenValidated = RequireUserId };
+            bearer.Events = new JwtBearerEvents
+            {
+                OnTokenValidated = RequireUserId,
+                OnAuthenticationFailed = NoticeSilentIssuerAsync,
+                OnChallenge = AnswerForSilentIssuer
+            };
         });
     }
 
@@ -65,5 +73,30 @@ internal static class BearerTokens
     {
         using var claims = JsonDocument.Parse(Base64Url.DecodeFromChars(token.EncodedPayload));
         return claims.RootElement.TryGetProperty("sub", out var subject) && subject.ValueKind == JsonValueKind.String;
+    }
+
+    /// <summary>Without the issuer's keys no token can be judged. That is our trouble, not the caller's.</summary>
+    private static async Task NoticeSilentIssuerAsync(AuthenticationFailedContext context)
+    {
+        if (context.Options.ConfigurationManager is not { } issuer)
+            return;
+        try
+        {
+            await issuer.GetConfigurationAsync(context.HttpContext.RequestAborted);
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or IOException or HttpRequestException or TaskCanceledException)
+        {
+            context.HttpContext.Items[SilentIssuer] = true;
+        }
+    }
+
+    private static Task AnswerForSilentIssuer(JwtBearerChallengeContext context)
+    {
+        if (context.HttpContext.Items.ContainsKey(SilentIssuer))
+        {
+            context.HandleResponse();
+            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        }
+        return Task.CompletedTask;
     }
 }

@@ -43,8 +43,9 @@ public sealed class BusWatch(IServiceScopeFactory scopes, IBusControl bus, IOpti
 
     public override void Dispose()
     {
-        _stopping.Dispose();
+        // The base cancels the token that cancels this one.
         base.Dispose();
+        _stopping.Dispose();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

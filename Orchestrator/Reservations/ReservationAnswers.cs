@@ -49,7 +49,8 @@ public sealed class ReservationAnswers(
         ReservationStates.Cancelled => TypedResults.Ok(ReservationResponse.Of(row)),
         _ when row.Outcome == ReservationStates.Cancelled => null,
         // The saga has not seen the request yet.
-        ReservationStates.AwaitingPayment or ReservationStates.Confirmed when row.Version == version => null,
+        ReservationStates.AwaitingPayment => null,
+        ReservationStates.Confirmed when row.Version == version => null,
         _ => NotCancellable(row)
     });
 

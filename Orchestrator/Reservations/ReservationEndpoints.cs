@@ -28,8 +28,6 @@ public static class ReservationEndpoints
 
     public static void MapReservations(this IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/internal/orchestrator", (BusWatch watch) => new { watch.IsOpen }).ExcludeFromDescription();
-
         var reservations = routes.MapGroup("/api/reservations").WithTags("Reservations");
         reservations.MapPost("", Reserve).Produces<ReservationResponse>(201).Produces<ReservationResponse>(202).ProducesProblems(400, 402, 404, 409, 410, 422, 503);
         reservations.MapGet("", List).Produces<Page<ReservationResponse>>().ProducesProblems(400);

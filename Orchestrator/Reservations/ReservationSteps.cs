@@ -43,7 +43,7 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
     public async Task SendAgain(Step step)
     {
         var saga = step.Saga;
-        var attempts = saga.StepAttempts;
+        var (attempts, stuckSince) = (saga.StepAttempts, saga.StuckSince);
         await (saga.CurrentState switch
         {
             ReservationStates.HoldingSeats => HoldSeats(step),
@@ -57,8 +57,7 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
         var now = clock.GetUtcNow();
         saga.StepAttempts = attempts + 1;
         saga.Deadline = now + BackOff(saga.StepAttempts);
-        if (saga.StepAttempts > _options.StepAttempts)
-            saga.StuckSince ??= now;
+        saga.StuckSince = saga.StepAttempts > _options.StepAttempts ? stuckSince ?? now : null;
         saga.Record(step.Event.Name, saga.CurrentState, saga.CurrentState, step.MessageId, $"Sent again, attempt {saga.StepAttempts}.", now);
     }
 

@@ -41,6 +41,8 @@ public static class DatabaseRegistration
         where TSqlServer : TContext
     {
         var provider = builder.Configuration.GetDatabaseProvider();
+        if (provider == DatabaseProvider.SqlServer && HasNoCultures())
+            throw new StartupException("Database:Provider is SqlServer, whose client needs ICU, and this process runs without; allowed: an image or machine with ICU (Debian: libicu) and no DOTNET_SYSTEM_GLOBALIZATION_INVARIANT, or PostgreSql, Sqlite.");
         var connectionString = builder.Configuration.GetConnectionString(owner);
         if (string.IsNullOrWhiteSpace(connectionString))
         {
@@ -116,6 +118,10 @@ public static class DatabaseRegistration
             await ((DbContext)scope.ServiceProvider.GetRequiredService(migrated.Type)).Database.MigrateAsync(cancellationToken);
         }
     }
+
+    private static bool HasNoCultures() =>
+        Environment.GetEnvironmentVariable("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT") is "1" or "true"
+        || (AppContext.TryGetSwitch("System.Globalization.Invariant", out var invariant) && invariant);
 
     private sealed record MigratedContext(Type Type);
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using ConcertSaga.Shared.Hosting.Messaging;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -74,17 +75,27 @@ public static class Problems
             problem.Type = $"urn:concertsaga:problem:{problem.Extensions["code"]}";
             problem.Title = title;
             // What a refused request did wrong is the caller's to know; the message of any other exception is not.
-            problem.Detail ??= context.Exception is BadHttpRequestException { StatusCode: < 500 } bad ? bad.Message : detail;
+            problem.Detail ??= context.Exception switch
+            {
+                BadHttpRequestException { InnerException: JsonException } => "The body is not the JSON this route takes.",
+                BadHttpRequestException { StatusCode: < 500 } bad => bad.Message,
+                _ => detail
+            };
             problem.Extensions["traceId"] = Activity.Current?.TraceId.ToString() ?? context.HttpContext.TraceIdentifier;
             if (status is 429 or 503 && !context.HttpContext.Response.HasStarted)
                 context.HttpContext.Response.Headers.RetryAfter = context.HttpContext.Response.Headers.RetryAfter is { Count: > 0 } given ? given : "1";
         });
         // A body that is no JSON, or a value of the wrong type, throws with its own status; without this it would be logged as a bug.
         services.Configure<Microsoft.AspNetCore.Routing.RouteHandlerOptions>(options => options.ThrowOnBadRequest = true);
-        services.Configure<ExceptionHandlerOptions>(options => options.StatusCodeSelector = exception =>
-            exception is BadHttpRequestException bad ? bad.StatusCode
-            : FailurePolicy.IsTransient(exception) ? StatusCodes.Status503ServiceUnavailable
-            : StatusCodes.Status500InternalServerError);
+        services.Configure<ExceptionHandlerOptions>(options =>
+        {
+            options.StatusCodeSelector = exception =>
+                exception is BadHttpRequestException bad ? bad.StatusCode
+                : FailurePolicy.IsTransient(exception) ? StatusCodes.Status503ServiceUnavailable
+                : StatusCodes.Status500InternalServerError;
+            // A caller's mistake is no error of ours: logged as one, with its stack, it would bury those.
+            options.SuppressDiagnosticsCallback = context => context.Exception is BadHttpRequestException;
+        });
     }
 
     internal static void UseProblems(this IApplicationBuilder app)

@@ -28,7 +28,7 @@ public static class FailurePolicy
         });
         endpoint.UseMessageRetry(retry =>
         {
-            retry.Handle<Exception>(exception => !IsTransient(exception));
+            retry.Handle<Exception>(exception => exception is not OperationCanceledException && !IsTransient(exception));
             retry.Intervals(OtherBackOff);
         });
     }
@@ -43,6 +43,8 @@ public static class FailurePolicy
         Microsoft.Data.Sqlite.SqliteException sqlite => sqlite.SqliteErrorCode is 5 or 6,
         // 1205 deadlock victim, -2 timeout, 1222 lock timeout, and what a server that goes away or is not there yet answers.
         Microsoft.Data.SqlClient.SqlException server => server.Number is 1205 or -2 or 1222 or 233 or 64 or 20 or 53 or 10053 or 10054 or 10060 or 10061 or 4060 or 18456 or 40613,
+        // 57P01 to 57P05: the server is stopping, has crashed or is starting; Npgsql calls only some of them transient.
+        Npgsql.PostgresException { SqlState: ['5', '7', 'P', ..] } => true,
         DbException database => database.IsTransient,
         TimeoutException or SocketException or EndOfStreamException => true,
         ConnectionException => true,

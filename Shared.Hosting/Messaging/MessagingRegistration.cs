@@ -22,6 +22,7 @@ public static class MessagingRegistration
 
         builder.Services.AddMassTransit(bus =>
         {
+            bus.DisableUsageTelemetry();
             bus.ConfigureHealthCheckOptions(health =>
             {
                 health.MinimalFailureStatus = HealthStatus.Degraded;

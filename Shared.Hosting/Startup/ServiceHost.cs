@@ -1,3 +1,5 @@
+using System.Data.Common;
+using System.Globalization;
 using ConcertSaga.Shared.Hosting.Databases;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -80,6 +82,9 @@ public static class ServiceHost
     /// <summary>Runs a process body and turns a failed start into one line on standard error and exit code 1.</summary>
     public static async Task<int> GuardAsync(Func<Task> run)
     {
+        // What a process says and reads does not depend on the machine it runs on.
+        CultureInfo.DefaultThreadCurrentCulture = CultureInfo.DefaultThreadCurrentUICulture = CultureInfo.InvariantCulture;
+        CultureInfo.CurrentCulture = CultureInfo.CurrentUICulture = CultureInfo.InvariantCulture;
         try
         {
             await run();
@@ -122,6 +127,7 @@ public static class ServiceHost
         IOException { InnerException: AddressInUseException } => $"{exception.Message.TrimEnd('.')}. Choose another with --urls=http://localhost:PORT.",
         InvalidDataException or FormatException when exception.InnerException is not null => $"{exception.Message} {exception.InnerException.Message}",
         AggregateException { InnerExceptions: [var only] } => Explain(only),
+        DbException => $"The database cannot be used: {exception.Message.ReplaceLineEndings(" ")} Is it there, and brought up to date with the command migrate?",
         MassTransit.ConfigurationException => exception.Message.ReplaceLineEndings(" "),
         _ => null
     };

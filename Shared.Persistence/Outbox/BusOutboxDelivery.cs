@@ -24,7 +24,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var workers = Enumerable.Range(0, Workers).Select(_ => DeliverCommittedAsync(stoppingToken)).ToArray();
+        var workers = Enumerable.Range(0, Workers).Select(_ => DeliverCommittedAsync()).ToArray();
         try
         {
             await WaitForBusAsync(stoppingToken).ConfigureAwait(false);
@@ -34,34 +34,27 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
         }
+        // What requests committed while the process was told to stop still leaves now; what does not is swept at the next start.
+        _committed.Writer.TryComplete();
         await Task.WhenAll(workers).ConfigureAwait(false);
     }
 
-    private async Task DeliverCommittedAsync(CancellationToken stoppingToken)
+    private async Task DeliverCommittedAsync()
     {
-        try
+        await foreach (var one in _committed.Reader.ReadAllAsync().ConfigureAwait(false))
         {
-            while (await _committed.Reader.WaitToReadAsync(stoppingToken).ConfigureAwait(false))
+            try
             {
-                while (_committed.Reader.TryRead(out var one))
-                {
-                    try
-                    {
-                        // While the broker is away, holding what was committed would fill the memory; it is in the tables anyway.
-                        if (!IsBusHealthy())
-                            continue;
-                        await SendAsync(one.Messages, stoppingToken).ConfigureAwait(false);
-                        await delivered.MarkAsync(new Delivered(null, one.OutboxId, one.Messages)).ConfigureAwait(false);
-                    }
-                    catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-                    {
-                        LogNotDelivered(exception, one.OutboxId);
-                    }
-                }
+                // While the broker is away, holding what was committed would fill the memory; it is in the tables anyway.
+                if (!IsBusHealthy())
+                    continue;
+                await SendAsync(one.Messages, CancellationToken.None).ConfigureAwait(false);
+                await delivered.MarkAsync(new Delivered(null, one.OutboxId, one.Messages)).ConfigureAwait(false);
             }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
+            catch (Exception exception)
+            {
+                LogNotDelivered(exception, one.OutboxId);
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
@@ -13,10 +12,13 @@ internal readonly record struct Delivered(long? InboxId, Guid? OutboxId, IReadOn
 /// the cost of a commit is shared.
 /// </summary>
 internal sealed class DeliveredMessages<TDbContext>(
-    IServiceScopeFactory scopes, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock) : BackgroundService
+    IServiceScopeFactory scopes, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock) : IAsyncDisposable
     where TDbContext : DbContext
 {
     private const int MostPerCommit = 256;
+
+    private readonly Lock _starting = new();
+    private Task? _marking;
 
     private readonly Channel<(Delivered Delivered, TaskCompletionSource Done)> _waiting = Channel.CreateUnbounded<(Delivered, TaskCompletionSource)>(
         new UnboundedChannelOptions { SingleReader = true });
@@ -24,15 +26,24 @@ internal sealed class DeliveredMessages<TDbContext>(
     /// <summary>Completes when the mark is committed.</summary>
     public Task MarkAsync(Delivered delivered)
     {
+        // Not a hosted service: the bus, which is stopped after every hosted service of this outbox, still marks while it drains.
+        lock (_starting)
+            _marking ??= Task.Run(MarkGroupsAsync);
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         return _waiting.Writer.TryWrite((delivered, done)) ? done.Task : Task.FromCanceled(new CancellationToken(true));
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    public async ValueTask DisposeAsync()
+    {
+        _waiting.Writer.TryComplete();
+        if (_marking is not null)
+            await _marking.ConfigureAwait(false);
+    }
+
+    private async Task MarkGroupsAsync()
     {
         var group = new List<(Delivered Delivered, TaskCompletionSource Done)>(MostPerCommit);
-        // Consumers drain before this stops, so the loop ends with the channel, not with the token.
-        while (await _waiting.Reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
+        while (await _waiting.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
             while (group.Count < MostPerCommit && _waiting.Reader.TryRead(out var one))
                 group.Add(one);
@@ -50,12 +61,6 @@ internal sealed class DeliveredMessages<TDbContext>(
             }
             group.Clear();
         }
-    }
-
-    public override async Task StopAsync(CancellationToken cancellationToken)
-    {
-        _waiting.Writer.TryComplete();
-        await base.StopAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private async Task MarkGroupAsync(List<Delivered> group)

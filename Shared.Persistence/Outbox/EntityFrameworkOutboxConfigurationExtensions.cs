@@ -25,7 +25,6 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         configurator.AddSingleton<DeliveredMessages<TDbContext>>();
         configurator.AddSingleton<BusOutboxDelivery<TDbContext>>();
         configurator.AddScoped<IOutboxContextFactory<TDbContext>, EntityFrameworkOutboxContextFactory<TDbContext>>();
-        configurator.AddHostedService(services => services.GetRequiredService<DeliveredMessages<TDbContext>>());
         configurator.AddHostedService(services => services.GetRequiredService<BusOutboxDelivery<TDbContext>>());
     }
 

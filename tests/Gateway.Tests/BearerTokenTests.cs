@@ -28,7 +28,7 @@ public sealed class BearerTokenTests : IClassFixture<GatewayFixture>
                 { "alg none", Tokens.Make(_ => { }, """{"alg":"none","typ":"JWT"}""", sign: false) },
                 { "alg None", Tokens.Make(_ => { }, """{"alg":"None","typ":"JWT"}""", sign: false) },
                 { "alg none with a signature", Tokens.Make(_ => { }, """{"alg":"none","typ":"JWT"}""") },
-                { "alg HS512", Tokens.Make(_ => { }, """{"alg":"HS512","typ":"JWT"}""") },
+                { "alg HS512, signed with our key", Tokens.Make(_ => { }, """{"alg":"HS512","typ":"JWT"}""") },
                 { "alg RS256", Tokens.Make(_ => { }, """{"alg":"RS256","typ":"JWT"}""") },
                 { "alg missing", Tokens.Make(_ => { }, """{"typ":"JWT"}""") },
                 { "no signature", Tokens.Make(_ => { }, sign: false) },
@@ -87,18 +87,6 @@ public sealed class BearerTokenTests : IClassFixture<GatewayFixture>
         using var response = await _gateway.SendAsync("GET", $"/api/points?access_token={Tokens.For("mina")}");
 
         await Problem.IsAsync(response, 401, "UNAUTHENTICATED");
-    }
-
-    [Fact]
-    public async Task Token_OfAnIssuerThatCannotBeAsked_IsNotBelieved()
-    {
-        await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null,
-            "--Authentication:Demo:Enabled=false", "--Authentication:Authority=http://127.0.0.1:1", "--Authentication:Audience=concertsaga");
-
-        using var response = await gateway.SendAsync("GET", "/api/points", Tokens.For("mina"));
-
-        Assert.True((int)response.StatusCode is 401 or 503, $"{(int)response.StatusCode}");
-        Assert.Empty(_upstream.Seen);
     }
 
     [Fact]

@@ -26,9 +26,22 @@ public sealed class StartupTests
     [InlineData("ASPNETCORE_FORWARDEDHEADERS_ENABLED is 'true'", "--ForwardedHeaders_Enabled=true")]
     [InlineData("ReverseProxy:Clusters:seats:Destinations:one:Address is 'seats'", "--ReverseProxy:Clusters:seats:Destinations:one:Address=seats")]
     [InlineData("ReverseProxy:Clusters:seats:Destinations:one:Address is missing", "--ReverseProxy:Clusters:seats:Destinations:one:Address=")]
+    [InlineData("ReverseProxy:Routes:points:ClusterId is 'point'; allowed: orchestrator, points, seats", "--ReverseProxy:Routes:points:ClusterId=point")]
     public void Start_WrongSetting_StopsWithOneLine(string line, params string[] settings)
     {
         var failure = Assert.Throws<StartupException>(() => GatewayHost.Builder(settings).AddGateway());
+
+        Assert.StartsWith(line, failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', failure.Message);
+    }
+
+    [Theory]
+    [InlineData("ReverseProxy is wrong: ", "--ReverseProxy:Routes:points:RateLimiterPolicy=Reed")]
+    [InlineData("ReverseProxy is wrong: ", "--ReverseProxy:Routes:points:AuthorizationPolicy=Nobody")]
+    [InlineData("ReverseProxy is wrong: ", "--ReverseProxy:Routes:points:Match:Path={points")]
+    public async Task Start_WrongRoute_StopsWithOneLine(string line, string setting)
+    {
+        var failure = await Assert.ThrowsAsync<StartupException>(() => GatewayHost.StartAsync("http://127.0.0.1:1", null, setting));
 
         Assert.StartsWith(line, failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', failure.Message);

@@ -9,7 +9,7 @@ namespace ConcertSaga.Gateway.Tests.Hosts;
 /// <summary>Tokens made by hand, so that every part of one can be wrong.</summary>
 public static class Tokens
 {
-    public static readonly string Key = Convert.ToBase64String(SHA256.HashData("key of the gateway tests"u8));
+    public static readonly string Key = Convert.ToBase64String(SHA512.HashData("key of the gateway tests"u8));
 
     public static string For(string userId, params string[] roles) =>
         Make(claims => { claims["sub"] = userId; claims["roles"] = new JsonArray([.. roles.Select(role => JsonValue.Create(role))]); });
@@ -28,7 +28,9 @@ public static class Tokens
         };
         change(claims);
         var content = $"{Encode(Encoding.UTF8.GetBytes(header))}.{Encode(JsonSerializer.SerializeToUtf8Bytes(claims))}";
-        var signature = sign ? Encode(HMACSHA256.HashData(Convert.FromBase64String(key ?? Key), Encoding.ASCII.GetBytes(content))) : "";
+        var secret = Convert.FromBase64String(key ?? Key);
+        var bytes = Encoding.ASCII.GetBytes(content);
+        var signature = !sign ? "" : Encode(header.Contains("HS512", StringComparison.Ordinal) ? HMACSHA512.HashData(secret, bytes) : HMACSHA256.HashData(secret, bytes));
         return $"{content}.{signature}";
     }
 

@@ -1,0 +1,49 @@
+using System.Reflection;
+using ConcertSaga.Orchestrator.Reservations;
+using MassTransit;
+using MassTransit.Context;
+using MassTransit.Middleware;
+using Microsoft.Extensions.Time.Testing;
+
+namespace ConcertSaga.Orchestrator.Tests.Hosts;
+
+/// <summary>The state machine by itself: events are raised as the saga's endpoint would, without a bus or a database.</summary>
+public sealed class Machine
+{
+    public static readonly DateTimeOffset Start = new(2030, 5, 1, 12, 0, 0, TimeSpan.Zero);
+
+    private static readonly MethodInfo Raise = typeof(Machine).GetMethod(nameof(RaiseOf), BindingFlags.NonPublic | BindingFlags.Instance)!;
+
+    private readonly ReservationStateMachine _machine;
+
+    public Machine() => _machine = new ReservationStateMachine(new ReservationSteps(Clock, Microsoft.Extensions.Options.Options.Create(Options)));
+
+    public FakeTimeProvider Clock { get; } = new(Start);
+
+    public ReservationOptions Options { get; } = new();
+
+    public DateTimeOffset Now => Clock.GetUtcNow();
+
+    /// <summary>The states a reservation can be in; MassTransit's own two are never a reservation's.</summary>
+    public IEnumerable<State> States => _machine.States.Where(state => state != _machine.Initial && state != _machine.Final);
+
+    public IEnumerable<Event> Events => _machine.Events;
+
+    public IEnumerable<Event> NextEvents(State state) => _machine.NextEvents(state);
+
+    /// <summary>Hands a message to the machine and returns what it sent, in order.</summary>
+    public async Task<List<Sent>> RaiseAsync(Reservation reservation, object message)
+    {
+        var sent = new List<Sent>();
+        await (Task)Raise.MakeGenericMethod(message.GetType()).Invoke(this, [reservation, message, sent])!;
+        return sent;
+    }
+
+    private Task RaiseOf<T>(Reservation reservation, T message, List<Sent> sent)
+        where T : class
+    {
+        var @event = _machine.Events.OfType<Event<T>>().Single();
+        var context = new DefaultSagaConsumeContext<Reservation, T>(RecordedMessages.Of(message, sent), reservation);
+        return new StateMachineSagaMessageFilter<Reservation, T>(_machine, @event).Send(context, Pipe.Empty<SagaConsumeContext<Reservation, T>>());
+    }
+}

@@ -1,0 +1,111 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using ConcertSaga.Contracts;
+using ConcertSaga.Orchestrator;
+using ConcertSaga.Payments;
+using ConcertSaga.Points;
+using ConcertSaga.Seats;
+using ConcertSaga.Shared.Hosting;
+using ConcertSaga.Shared.Hosting.Http;
+using ConcertSaga.Shared.Hosting.Messaging;
+using MassTransit;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace ConcertSaga.SqlServer.Tests.Emulation;
+
+/// <summary>All services in one host, configured for SQL Server, as the gateway would call them.</summary>
+internal sealed class ProductHost : IAsyncDisposable
+{
+    private const string Secret = "a secret of the tests";
+
+    private readonly WebApplication _app;
+    private readonly HttpClient _client;
+
+    private ProductHost(WebApplication app)
+    {
+        _app = app;
+        _client = new HttpClient { BaseAddress = new Uri(app.Urls.First()) };
+        _client.DefaultRequestHeaders.Add(InnerWall.SecretHeader, Secret);
+    }
+
+    public IServiceProvider Services => _app.Services;
+
+    /// <param name="addressOf">Where the database of an owner is.</param>
+    /// <param name="clock">The time in the host.</param>
+    /// <param name="configure">Adds to the services.</param>
+    /// <param name="settings">Configuration, such as <c>Faults:Enabled=true</c>.</param>
+    public static async Task<ProductHost> StartAsync(
+        Func<string, string> addressOf, TimeProvider clock, Action<IServiceCollection>? configure = null, params string[] settings)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Configuration.AddInMemoryCollection(Owners.Names.ToDictionary(owner => $"ConnectionStrings:{owner}", owner => (string?)addressOf(owner)));
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["urls"] = "http://127.0.0.1:0",
+            ["Database:Provider"] = "SqlServer",
+            ["Messaging:Transport"] = "InMemory",
+            ["Gateway:Secret"] = Secret,
+            ["Seats:SeedDemoData"] = "true",
+            ["Reservation:AnswerTimeout"] = "00:00:10"
+        });
+        builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Split('=')[0], (string?)setting.Split('=')[1])));
+        builder.Services.AddSingleton(clock);
+        builder.AddServiceDefaults("tests");
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.AddOrchestrator();
+        builder.AddSeats();
+        builder.AddPoints();
+        builder.AddPayments();
+        builder.AddMessaging(bus =>
+        {
+            bus.AddOrchestratorConsumers(builder.Configuration);
+            bus.AddSeatsConsumers();
+            bus.AddPointsConsumers();
+            bus.AddPaymentsConsumers();
+        });
+        configure?.Invoke(builder.Services);
+
+        var app = builder.Build();
+        app.UseServiceDefaults();
+        app.MapOrchestrator();
+        app.MapSeats();
+        app.MapPoints();
+        app.MapPayments();
+        await app.StartAsync();
+        return new ProductHost(app);
+    }
+
+    /// <summary>Calls a route as a user.</summary>
+    public async Task<(int Status, JsonElement Body)> CallAsync(
+        string user, HttpMethod method, string route, object? body = null, Guid? key = null, string? etag = null)
+    {
+        using var request = new HttpRequestMessage(method, route);
+        request.Headers.Add(Caller.UserIdHeader, user);
+        if (body is not null)
+            request.Content = JsonContent.Create(body);
+        if (key is not null)
+            request.Headers.Add(IdempotencyKey.Header, key.ToString());
+        if (etag is not null)
+            request.Headers.Add("If-None-Match", etag);
+        using var response = await _client.SendAsync(request);
+        var text = await response.Content.ReadAsStringAsync();
+        return ((int)response.StatusCode, text.Length == 0 ? default : JsonDocument.Parse(text).RootElement);
+    }
+
+    /// <summary>Sends a command to its queue.</summary>
+    public async Task SendAsync(string queue, object command)
+    {
+        var endpoint = await Services.GetRequiredService<IBus>().GetSendEndpoint(CommandQueues.AddressOf(queue));
+        await endpoint.Send(command);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+}

@@ -1,0 +1,45 @@
+using ConcertSaga.Orchestrator.Data;
+using ConcertSaga.Payments.Data;
+using ConcertSaga.Points.Data;
+using ConcertSaga.Seats.Data;
+using ConcertSaga.Shared.Hosting.Databases;
+using Microsoft.EntityFrameworkCore;
+using Xunit;
+
+namespace ConcertSaga.SqlServer.Tests;
+
+/// <summary>The owners of data, and their contexts.</summary>
+internal static class Owners
+{
+    private static readonly Dictionary<string, Func<DatabaseProvider, string, DbContext>> Contexts = new()
+    {
+        ["Orchestrator"] = (provider, address) => provider == DatabaseProvider.SqlServer
+            ? new SqlServerOrchestratorDbContext(Options<SqlServerOrchestratorDbContext>(provider, address))
+            : new SqliteOrchestratorDbContext(Options<SqliteOrchestratorDbContext>(provider, address)),
+        ["Seats"] = (provider, address) => provider == DatabaseProvider.SqlServer
+            ? new SqlServerSeatsDbContext(Options<SqlServerSeatsDbContext>(provider, address))
+            : new SqliteSeatsDbContext(Options<SqliteSeatsDbContext>(provider, address)),
+        ["Points"] = (provider, address) => provider == DatabaseProvider.SqlServer
+            ? new SqlServerPointsDbContext(Options<SqlServerPointsDbContext>(provider, address))
+            : new SqlitePointsDbContext(Options<SqlitePointsDbContext>(provider, address)),
+        ["Payments"] = (provider, address) => provider == DatabaseProvider.SqlServer
+            ? new SqlServerPaymentsDbContext(Options<SqlServerPaymentsDbContext>(provider, address))
+            : new SqlitePaymentsDbContext(Options<SqlitePaymentsDbContext>(provider, address))
+    };
+
+    public static IEnumerable<string> Names => Contexts.Keys;
+
+    public static TheoryData<string> All => [.. Contexts.Keys];
+
+    /// <summary>A context that is never connected, or is connected to an address.</summary>
+    public static DbContext Create(string owner, DatabaseProvider provider = DatabaseProvider.SqlServer, string address = "Server=nowhere") =>
+        Contexts[owner](provider, address);
+
+    private static DbContextOptions<TContext> Options<TContext>(DatabaseProvider provider, string address)
+        where TContext : DbContext
+    {
+        var options = new DbContextOptionsBuilder<TContext>();
+        DatabaseRegistration.Use(options, provider, address);
+        return options.Options;
+    }
+}

@@ -1,0 +1,268 @@
+using System.Text.RegularExpressions;
+using ConcertSaga.Contracts;
+using ConcertSaga.Contracts.Payments;
+using ConcertSaga.Contracts.Points;
+using ConcertSaga.Contracts.Seats;
+using ConcertSaga.Orchestrator.Data;
+using ConcertSaga.Payments.Data;
+using ConcertSaga.Points.Data;
+using ConcertSaga.Seats;
+using ConcertSaga.Seats.Data;
+using ConcertSaga.SqlServer.Tests.Emulation;
+using ConcertSaga.Testing;
+using MassTransit.EntityFrameworkCoreIntegration;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace ConcertSaga.SqlServer.Tests;
+
+/// <summary>
+/// The whole product runs as configured for SQL Server, against the <see cref="EmulatedServer"/>: every statement it sends parses, names
+/// only what is there, and there is no place in the source that sends one and was not reached.
+/// </summary>
+public sealed partial class StatementTests : IAsyncDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    // Calls that need not be reached here, by a part of their line.
+    private static readonly Dictionary<string, string> NotReached = new()
+    {
+        ["CanConnectAsync"] = "opens a connection and sends nothing",
+        ["MigrateAsync"] = "the scripts are judged by SchemaTests"
+    };
+
+    // Files whose statements the product does not send, or only after losing a race that has the same statements as winning it.
+    private static readonly HashSet<string> Unused = ["EntityFrameworkSagaRepository.cs:SendQuery", "EntityFrameworkSagaRepository.cs:Load", "EntityFrameworkSagaRepository.cs:Query", "EntityFrameworkSagaRepository.cs:Insert", "EntityFrameworkSagaRepository.cs:InTransactionAsync"];
+
+    private readonly EmulatedServer _server = new();
+    private readonly ShiftedClock _clock = new();
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Fact]
+    public async Task Product_OnSqlServer_SendsOnlyWhatItTakes()
+    {
+        await _server.MigrateAsync();
+        await using (var host = await StartAsync())
+        {
+            await SeatsService.SeedDemoDataAsync(host.Services, CancellationToken.None);
+            await SeatsService.SeedDemoDataAsync(host.Services, CancellationToken.None);
+            await ReserveAndPayAsync(host);
+            await UndoAsync(host);
+            await ReadAsync(host);
+            await CommandsThatComeLateAsync(host);
+            await LoseARaceForASeatAsync(host);
+            await LeaveThingsBehindAsync(host);
+        }
+        await using (var host = await StartAsync("Faults:Enabled=true", "Faults:ConfirmSeats:RejectRate=1"))
+            await FailAtTheLastStepAsync(host);
+
+        Assert.NotEmpty(_server.Statements);
+        NamesLeadSomewhere();
+        EveryCallWasReached();
+    }
+
+    private Task<ProductHost> StartAsync(params string[] settings) => ProductHost.StartAsync(
+        _ => "Server=emulated", _clock,
+        services => services
+            .ConfigureDbContext<SqlServerOrchestratorDbContext>(options => options.AddInterceptors(_server))
+            .ConfigureDbContext<SqlServerSeatsDbContext>(options => options.AddInterceptors(_server))
+            .ConfigureDbContext<SqlServerPointsDbContext>(options => options.AddInterceptors(_server))
+            .ConfigureDbContext<SqlServerPaymentsDbContext>(options => options.AddInterceptors(_server)),
+        settings);
+
+    private static async Task ReserveAndPayAsync(ProductHost host)
+    {
+        var reserve = new { scheduleId = 1, seatNumbers = new[] { 1, 2, 3, 4 }, pay = false };
+        var key = Guid.CreateVersion7();
+        // The bus needs a moment after the start.
+        var status = 0;
+        var id = "";
+        await Eventually.TrueAsync(async () =>
+        {
+            var (code, body) = await host.CallAsync("mina", HttpMethod.Post, "/api/reservations", reserve, key);
+            (status, id) = (code, code == 201 ? body.GetProperty("reservationId").GetString()! : "");
+            return status == 201;
+        }, Limit, "seats are held");
+        await ExpectAsync(201, host.CallAsync("mina", HttpMethod.Post, "/api/reservations", reserve, key));
+        await ExpectAsync(409, host.CallAsync("mina", HttpMethod.Post, "/api/reservations", reserve, Guid.CreateVersion7()));
+        await ExpectAsync(402, host.CallAsync("mina", HttpMethod.Post, $"/api/reservations/{id}/payment"));
+
+        var charge = Guid.CreateVersion7();
+        await ExpectAsync(201, host.CallAsync("mina", HttpMethod.Post, "/api/points/charges", new { amount = 1_000_000 }, charge));
+        await ExpectAsync(201, host.CallAsync("mina", HttpMethod.Post, "/api/points/charges", new { amount = 1_000_000 }, charge));
+        await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Post, $"/api/reservations/{id}/payment"));
+        await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Delete, $"/api/reservations/{id}"));
+        Assert.Equal(1_000_000, (await host.CallAsync("mina", HttpMethod.Get, "/api/points")).Body.GetProperty("balance").GetInt64());
+    }
+
+    private static async Task UndoAsync(ProductHost host)
+    {
+        var (status, body) = await host.CallAsync("noor", HttpMethod.Post, "/api/reservations", new { scheduleId = 2, seatNumbers = new[] { 5 } }, Guid.CreateVersion7());
+        Assert.Equal(201, status);
+        await ExpectAsync(409, host.CallAsync("omar", HttpMethod.Post, "/api/reservations", new { scheduleId = 2, seatNumbers = new[] { 5 } }, Guid.CreateVersion7()));
+        await ExpectAsync(200, host.CallAsync("noor", HttpMethod.Delete, $"/api/reservations/{body.GetProperty("reservationId").GetString()}"));
+    }
+
+    private static async Task ReadAsync(ProductHost host)
+    {
+        await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Get, "/api/reservations?limit=1"));
+        await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Get, "/api/reservations?status=Cancelled"));
+        var first = await host.CallAsync("mina", HttpMethod.Get, "/api/points/entries?limit=1");
+        await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Get, $"/api/points/entries?limit=1&cursor={first.Body.GetProperty("nextCursor").GetString()}"));
+        await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Get, "/api/concerts?limit=2"));
+        var dates = await host.CallAsync("mina", HttpMethod.Get, "/api/concerts/1/schedules?limit=2&from=2020-01-01&to=2090-01-01");
+        Assert.Equal(200, dates.Status);
+        await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Get, $"/api/concerts/1/schedules?limit=2&cursor={dates.Body.GetProperty("nextCursor").GetString()}"));
+        var map = await host.CallAsync("mina", HttpMethod.Get, "/api/schedules/1/seats");
+        Assert.Equal(50, map.Body.GetProperty("seats").GetArrayLength());
+        await ExpectAsync(304, host.CallAsync("mina", HttpMethod.Get, "/api/schedules/1/seats", etag: $"\"{map.Body.GetProperty("version").GetInt64()}\""));
+    }
+
+    private async Task CommandsThatComeLateAsync(ProductHost host)
+    {
+        await host.SendAsync(CommandQueues.ConfirmSeats, new ConfirmSeats(Guid.CreateVersion7(), 1));
+        await host.SendAsync(CommandQueues.ReleaseSeats, new ReleaseSeats(Guid.CreateVersion7(), 1));
+        await host.SendAsync(CommandQueues.CancelPayment, new CancelPayment(Guid.CreateVersion7(), 1));
+        await host.SendAsync(CommandQueues.RefundPoints, new RefundPoints(Guid.CreateVersion7(), 1, "nobody"));
+        await using var scope = host.Services.CreateAsyncScope();
+        var seats = scope.ServiceProvider.GetRequiredService<SeatsDbContext>();
+        var payments = scope.ServiceProvider.GetRequiredService<PaymentsDbContext>();
+        var points = scope.ServiceProvider.GetRequiredService<PointsDbContext>();
+        await Eventually.TrueAsync(
+            async () => await seats.SeatHolds.CountAsync(hold => hold.UserId == "") == 2
+                && await payments.Payments.AnyAsync(payment => payment.UserId == "") && await points.PointRefunds.AnyAsync(refund => refund.UserId == "nobody"),
+            Limit, "the tombstones are there");
+
+        var cleaner = host.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>().OfType<ChargeKeyCleaner>().Single();
+        _clock.Advance(TimeSpan.FromHours(25));
+        Assert.Equal(1, await cleaner.CleanAsync(CancellationToken.None));
+    }
+
+    // The plain read sees the seat free; before the conditional update somebody takes it.
+    private async Task LoseARaceForASeatAsync(ProductHost host)
+    {
+        _server.Before["[Status] = @p1"] = "";
+        _server.Before.Clear();
+        _server.Before["SET [s].[Status] = "] = "UPDATE Seats SET Status = 'Sold' WHERE ScheduleId = 3 AND Number = 9";
+        await ExpectAsync(409, host.CallAsync("pia", HttpMethod.Post, "/api/reservations", new { scheduleId = 3, seatNumbers = new[] { 9, 10 } }, Guid.CreateVersion7()));
+        Assert.Empty(_server.Before);
+    }
+
+    // What processes that died left: decided and not delivered, claimed by nobody alive; a reservation nobody looks after.
+    private async Task LeaveThingsBehindAsync(ProductHost host)
+    {
+        var (status, body) = await host.CallAsync("quinn", HttpMethod.Post, "/api/reservations", new { scheduleId = 4, seatNumbers = new[] { 1 } }, Guid.CreateVersion7());
+        Assert.Equal(201, status);
+        var id = body.GetProperty("reservationId").GetGuid();
+        var old = _clock.GetUtcNow() - TimeSpan.FromMinutes(1);
+        var (outbox, message) = (Guid.CreateVersion7(old), Guid.CreateVersion7(old));
+        await using var scope = host.Services.CreateAsyncScope();
+        var database = scope.ServiceProvider.GetRequiredService<OrchestratorDbContext>();
+        database.Add(new OutboxState { OutboxId = outbox, LockId = outbox, Created = old.UtcDateTime });
+        database.Add(new InboxState { MessageId = message, ConsumerId = message, LockId = message, Received = old.UtcDateTime, Consumed = old.UtcDateTime });
+        database.AddRange(Enumerable.Range(0, 6).Select(number => new OutboxMessage
+        {
+            MessageId = Guid.CreateVersion7(old),
+            OutboxId = number < 3 ? outbox : null,
+            InboxMessageId = number < 3 ? null : message,
+            InboxConsumerId = number < 3 ? null : message,
+            SentTime = old.UtcDateTime,
+            ContentType = "application/vnd.masstransit+json",
+            MessageType = "urn:message:ConcertSaga.Contracts.Reservations:ReservationChanged",
+            Body = "{}",
+            DestinationAddress = new Uri("loopback://localhost/nobody-listens")
+        }));
+        await database.SaveChangesAsync();
+        await Eventually.TrueAsync(async () => !await database.Set<OutboxState>().AnyAsync(row => row.Delivered == null)
+            && !await database.Set<InboxState>().AnyAsync(row => row.Delivered == null), Limit, "it is delivered");
+
+        // Long after: the hold has ended, and what was kept is cleaned away.
+        _clock.Advance(TimeSpan.FromHours(1));
+        await Eventually.TrueAsync(async () => (await host.CallAsync("quinn", HttpMethod.Get, $"/api/reservations/{id}")).Body.GetProperty("status").GetString() == "Expired",
+            Limit, "the hold ends");
+        await Eventually.TrueAsync(async () => !await database.Set<InboxState>().AnyAsync(row => row.MessageId == message)
+            && !await database.Set<OutboxState>().AnyAsync(row => row.OutboxId == outbox), Limit, "it is cleaned away");
+
+        // A copy of a message the saga has had.
+        var had = await database.Transitions.Where(row => row.ReservationId == id && row.MessageId != null && row.Trigger == "ReservationDeadlineReached")
+            .Select(row => row.MessageId!.Value).FirstAsync();
+        var bus = host.Services.GetRequiredService<MassTransit.IBus>();
+        var saga = await bus.GetSendEndpoint(CommandQueues.AddressOf(CommandQueues.Reservations));
+        await MassTransit.SendContextExecuteExtensions.Send(saga, new Contracts.Reservations.ReservationDeadlineReached(id), context => context.MessageId = had);
+        await Eventually.TrueAsync(() => database.Set<InboxState>().AnyAsync(row => row.MessageId == had && row.ReceiveCount > 1), Limit, "the copy is known");
+    }
+
+    private static async Task FailAtTheLastStepAsync(ProductHost host)
+    {
+        await ExpectAsync(201, host.CallAsync("rosa", HttpMethod.Post, "/api/points/charges", new { amount = 1_000_000 }, Guid.CreateVersion7()));
+        await Eventually.TrueAsync(
+            async () => (await host.CallAsync("rosa", HttpMethod.Post, "/api/reservations", new { scheduleId = 5, seatNumbers = new[] { 1 }, pay = true }, Guid.CreateVersion7())).Status == 409,
+            Limit, "the last step is refused and everything undone");
+        Assert.Equal(1_000_000, (await host.CallAsync("rosa", HttpMethod.Get, "/api/points")).Body.GetProperty("balance").GetInt64());
+    }
+
+    private void NamesLeadSomewhere()
+    {
+        foreach (var owner in Owners.Names)
+        {
+            using var context = Owners.Create(owner);
+            using var model = Sql.Model(context.Database.GenerateCreateScript());
+            var number = 0;
+            // The long ones are the same statement with more rows.
+            foreach (var statement in _server.Statements.Where(statement => statement.Owner == owner && statement.Text.Length < 8_000))
+                model.AddObjects(Sql.Procedure($"P{number++}", statement.Text, statement.Parameters));
+            Assert.True(number > 0, $"{owner} sent nothing");
+            Sql.HasNoErrors(model);
+        }
+    }
+
+    private void EveryCallWasReached()
+    {
+        var reached = _server.Places.ToLookup(place => Path.GetFileName(place.File), place => place.Line);
+        var missed = new List<string>();
+        foreach (var folder in new[] { "Orchestrator", "Services", "Shared.Persistence", "Shared.Hosting" })
+        {
+            foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories)
+                .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/Migrations/", StringComparison.Ordinal)))
+                missed.AddRange(MissedIn(file, [.. reached[Path.GetFileName(file)]]));
+        }
+        Assert.True(missed.Count == 0, "These statements were never sent:\n" + string.Join('\n', missed));
+    }
+
+    private static IEnumerable<string> MissedIn(string file, HashSet<int> reached)
+    {
+        var lines = File.ReadAllLines(file);
+        var method = "";
+        for (var line = 1; line <= lines.Length; line++)
+        {
+            if (Declaration().Match(lines[line - 1]) is { Success: true } declared)
+                method = declared.Groups[1].Value;
+            if (!Call().IsMatch(lines[line - 1]) || NotReached.Keys.Any(lines[line - 1].Contains) || Unused.Contains($"{Path.GetFileName(file)}:{method}"))
+                continue;
+            // A statement counts by the line it begins on, which is below the last line that ends another.
+            var from = line;
+            while (from > 1 && !Ends().IsMatch(lines[from - 2]))
+                from--;
+            if (!Enumerable.Range(from, line - from + 1).Any(reached.Contains))
+                yield return $"{Path.GetFileName(file)}({line}): {lines[line - 1].Trim()}";
+        }
+    }
+
+    private static async Task ExpectAsync(int status, Task<(int Status, System.Text.Json.JsonElement Body)> call)
+    {
+        var (found, body) = await call;
+        Assert.True(status == found, $"{found} instead of {status}: {(body.ValueKind == System.Text.Json.JsonValueKind.Undefined ? "" : body)}");
+    }
+
+    // Whatever makes EF Core, or the plain command of the inbox, send something.
+    [GeneratedRegex(@"\.(ToListAsync|ToArrayAsync|First(OrDefault)?Async|Single(OrDefault)?Async|AnyAsync|CountAsync|SumAsync|ExecuteUpdateAsync|ExecuteDeleteAsync|SaveChangesAsync|ExecuteScalarAsync|CanConnectAsync|MigrateAsync)\(")]
+    private static partial Regex Call();
+
+    [GeneratedRegex(@"^\s*(?:public|private|internal|protected)[\w\s<>,?\[\]().]* (\w+)(?:<\w+>)?\(")]
+    private static partial Regex Declaration();
+
+    [GeneratedRegex(@"([;{}]|^)\s*$|^\s*//|=>\s*$|^\s*else$|^\s*do$")]
+    private static partial Regex Ends();
+}

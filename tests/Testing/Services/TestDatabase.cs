@@ -1,0 +1,53 @@
+using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Testing.Servers;
+using Npgsql;
+
+namespace ConcertSaga.Testing.Services;
+
+/// <summary>An empty database for one test.</summary>
+public sealed class TestDatabase : IAsyncDisposable
+{
+    private readonly string? _folder;
+
+    private TestDatabase(DatabaseProvider provider, string connectionString, string? folder)
+    {
+        Provider = provider;
+        ConnectionString = connectionString;
+        _folder = folder;
+    }
+
+    /// <summary>The rows of a theory that runs on each server there is.</summary>
+    public static IEnumerable<object[]> Providers => [[DatabaseProvider.Sqlite], [DatabaseProvider.PostgreSql]];
+
+    /// <summary>The server.</summary>
+    public DatabaseProvider Provider { get; }
+
+    /// <summary>Leads to the database.</summary>
+    public string ConnectionString { get; }
+
+    /// <summary>Creates a database; on PostgreSQL one that ends with the server.</summary>
+    public static async Task<TestDatabase> CreateAsync(DatabaseProvider provider, PostgreSqlServer server)
+    {
+        if (provider == DatabaseProvider.PostgreSql)
+        {
+            // Tests run side by side, and the server's connections are counted.
+            var address = new NpgsqlConnectionStringBuilder(await server.CreateDatabaseAsync("test")) { MaxPoolSize = 40 };
+            return new TestDatabase(provider, address.ConnectionString, null);
+        }
+        var folder = Directory.CreateTempSubdirectory("concertsaga-test-").FullName;
+        return new TestDatabase(provider, $"Data Source={Path.Combine(folder, "test.db")}", folder);
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        if (_folder is null)
+        {
+            await using var connection = new NpgsqlConnection(ConnectionString);
+            NpgsqlConnection.ClearPool(connection);
+            return;
+        }
+        Microsoft.Data.Sqlite.SqliteConnection.ClearPool(new Microsoft.Data.Sqlite.SqliteConnection(ConnectionString));
+        Directory.Delete(_folder, recursive: true);
+    }
+}
