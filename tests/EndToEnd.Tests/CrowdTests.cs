@@ -75,7 +75,7 @@ public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database,
         Assert.Empty(answers.Where(answer => answer.Status is not (201 or 202 or 409)).Take(3));
 
         var statuses = await Task.WhenAll(answers.Select(async (answer, index) =>
-            answer.Status == 202 ? (await crowd[index].WaitForAsync(answer.ReservationId, Limit, "AwaitingPayment", "Rejected")).ReservationStatus! : answer.ReservationStatus!));
+            answer.Status == 202 ? (await crowd[index].WaitForAsync(answer.ReservationId, Limit, ["AwaitingPayment", "Rejected"], TimeSpan.FromSeconds(1))).ReservationStatus! : answer.ReservationStatus!));
         var final = watch.Elapsed;
         output.WriteLine($"{kind}: all final after {final.TotalSeconds:0.0} s.");
         Assert.True(final < Limit, $"It took {final.TotalSeconds:0.0} s.");
