@@ -14,7 +14,9 @@ internal sealed class Shoppers : IDisposable
     // Longer than any part needs to come back.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(100);
 
-    private static readonly string[] Settled = ["AwaitingPayment", "Confirmed", "Rejected", "Expired", "Cancelled", "Failed"];
+    private static readonly string[] Finals = ["Confirmed", "Rejected", "Expired", "Cancelled", "Failed"];
+
+    private static readonly string[] Settled = [.. Finals, "AwaitingPayment"];
 
     private readonly CancellationTokenSource _closing = new();
     private readonly ConcurrentDictionary<Guid, string?> _reservations = new();
@@ -102,15 +104,16 @@ internal sealed class Shoppers : IDisposable
 
         var date = _dates[random.Next(_dates.Length)];
         var first = random.Next(1, SeatPool.SeatsPerDate);
+        var seats = date with { Numbers = random.Next(3) == 0 ? [first, first + 1] : [first] };
         var (key, pay) = (Guid.CreateVersion7(), random.Next(2) == 0);
-        var answer = await UntilAnsweredAsync(() => customer.ReserveAsync(date with { Numbers = random.Next(3) == 0 ? [first, first + 1] : [first] }, pay, key));
+        var answer = await UntilAnsweredAsync(() => customer.ReserveAsync(seats, pay, key));
         if (answer.Status is not (201 or 202 or 402))
         {
             // A refused one is in the books as well, and stays what it was.
             if (answer is { Status: 409, ReservationStatus: { } refused })
                 _reservations[answer.ReservationId] = refused;
             else if (answer.Code is "RESERVATION_IN_PROGRESS")
-                await SettleAsync(customer, answer.ReservationId, "Confirmed", "Rejected", "Expired", "Cancelled", "Failed");
+                await SettleAsync(customer, answer.ReservationId, Finals);
             else if (answer.Code is not "SEAT_LIMIT_REACHED")
                 _broken.Add($"A reservation was answered {answer}");
             return;
@@ -123,7 +126,8 @@ internal sealed class Shoppers : IDisposable
             answer = await UntilAnsweredAsync(() => customer.PayAsync(id));
             if (answer.Status == 200)
                 _reservations[id] = "Confirmed";
-            status = await SettleAsync(customer, id, Settled);
+            // A payment that is only accepted yet can still end both ways, and one that comes late finds the hold over.
+            status = await SettleAsync(customer, id, answer.Status == 402 ? Settled : Finals);
         }
         // Most give back what they bought, or all would soon have as many seats as one person may have. The unlucky ones let their hold end.
         if (status is "AwaitingPayment" or "Confirmed" && random.Next(10) > 0)
@@ -132,10 +136,11 @@ internal sealed class Shoppers : IDisposable
             answer = await UntilAnsweredAsync(() => customer.CancelAsync(id));
             if (answer.Status == 200)
                 _reservations[id] = "Cancelled";
-            status = await SettleAsync(customer, id, Settled);
+            // Accepted, it happens, unless the hold ended first; nothing else is under way that could come before.
+            status = await SettleAsync(customer, id, "Cancelled", "Expired");
         }
         if (status == "AwaitingPayment")
-            status = await SettleAsync(customer, id, "Confirmed", "Rejected", "Expired", "Cancelled", "Failed");
+            status = await SettleAsync(customer, id, Finals);
         _reservations[id] = status;
     }
 
