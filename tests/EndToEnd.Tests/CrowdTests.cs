@@ -24,7 +24,7 @@ public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database,
         var seat = system.Seats.Take(1);
         var crowd = await Customer.SignInAsync(system, People, points: 0);
 
-        var (answers, statuses) = await AskAtOnceAsync(kind, crowd, _ => seat);
+        var (answers, statuses) = await AskAtOnceAsync(kind, system, crowd, _ => seat);
 
         Assert.Single(statuses, "AwaitingPayment");
         Assert.Equal(People - 1, statuses.Count(status => status == "Rejected"));
@@ -42,7 +42,7 @@ public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database,
         var crowd = await Customer.SignInAsync(system, People, points: 0);
 
         // Person i of a date asks for the seats i and i + 1, each pair twice, every other time named in the other order.
-        var (_, statuses) = await AskAtOnceAsync(kind, crowd, index =>
+        var (_, statuses) = await AskAtOnceAsync(kind, system, crowd, index =>
         {
             var date = dates[index % 10];
             var first = index / 10 % SeatPool.SeatsPerDate;
@@ -58,8 +58,9 @@ public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database,
         Assert.True(held >= 500 * 2 / 3, $"Only {held} seats are held.");
     }
 
-    private async Task<(Answer[] Answers, string[] Statuses)> AskAtOnceAsync(SystemKind kind, Customer[] crowd, Func<int, SeatsOfDate> seats)
+    private async Task<(Answer[] Answers, string[] Statuses)> AskAtOnceAsync(SystemKind kind, ISystem system, Customer[] crowd, Func<int, SeatsOfDate> seats)
     {
+        await WarmUpAsync(system);
         var start = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var asking = crowd.Select(async (customer, index) =>
         {
@@ -70,14 +71,23 @@ public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database,
         start.SetResult();
         var answers = await Task.WhenAll(asking);
         var answered = watch.Elapsed;
+        output.WriteLine($"{kind}: all answered after {answered.TotalSeconds:0.0} s: "
+            + string.Join(", ", answers.GroupBy(answer => (answer.Status, answer.Code)).Select(group => $"{group.Count()} x {group.Key}")));
+        Assert.Empty(answers.Where(answer => answer.Status is not (201 or 202 or 409)).Take(3));
 
-        Assert.All(answers, answer => Assert.True(answer.Status is 201 or 202 or 409, answer.ToString()));
         var statuses = await Task.WhenAll(answers.Select(async (answer, index) =>
-            answer.Status == 202 ? (await crowd[index].WaitForAsync(answer.ReservationId, Limit, "AwaitingPayment", "Rejected")).ReservationStatus! : answer.ReservationStatus!));
+            answer.Status == 202 ? (await crowd[index].WaitForAsync(answer.ReservationId, Limit, ["AwaitingPayment", "Rejected"], TimeSpan.FromSeconds(1))).ReservationStatus! : answer.ReservationStatus!));
         var final = watch.Elapsed;
-        output.WriteLine($"{kind}: all answered after {answered.TotalSeconds:0.0} s, all final after {final.TotalSeconds:0.0} s; "
-            + string.Join(", ", answers.GroupBy(answer => answer.Status).Select(group => $"{group.Count()} x {group.Key}")));
+        output.WriteLine($"{kind}: all final after {final.TotalSeconds:0.0} s.");
         Assert.True(final < Limit, $"It took {final.TotalSeconds:0.0} s.");
         return (answers, statuses);
+    }
+
+    // A sale does not open on a process that has just started: its code is compiled and its connections are open.
+    private static async Task WarmUpAsync(ISystem system)
+    {
+        var crowd = await Customer.SignInAsync(system, 200, points: 0);
+        var seat = system.Seats.Take(1);
+        await Parallel.ForEachAsync(crowd, new ParallelOptions { MaxDegreeOfParallelism = 16 }, async (customer, _) => await customer.ReserveAsync(seat));
     }
 }

@@ -1,8 +1,8 @@
+using System.Diagnostics;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 using ConcertSaga.EndToEnd.Tests.Systems;
-using ConcertSaga.Testing;
 using Xunit;
 
 namespace ConcertSaga.EndToEnd.Tests.Client;
@@ -68,18 +68,22 @@ public sealed class Customer
     public async Task<long> BalanceAsync() => (await GetAsync("/api/points")).Number("balance");
 
     /// <summary>Waits until a reservation has one of these statuses.</summary>
-    public async Task<Answer> WaitForAsync(Guid id, TimeSpan limit, params HashSet<string> statuses)
+    /// <param name="id">The reservation.</param>
+    /// <param name="limit">How long it may take.</param>
+    /// <param name="statuses">What is waited for.</param>
+    /// <param name="pause">Between two looks; a crowd waits as long as <c>Retry-After</c> says, or its looking is the load.</param>
+    public async Task<Answer> WaitForAsync(Guid id, TimeSpan limit, HashSet<string> statuses, TimeSpan? pause = null)
     {
-        Answer? last = null;
-        try
+        var watch = Stopwatch.StartNew();
+        while (true)
         {
-            await Eventually.TrueAsync(async () => statuses.Contains((last = await GetAsync(id)).ReservationStatus ?? ""), limit, $"reservation {id} is {string.Join(" or ", statuses)}");
+            var answer = await GetAsync(id);
+            if (answer.Status == 200 && statuses.Contains(answer.ReservationStatus!))
+                return answer;
+            if (watch.Elapsed > limit)
+                throw new TimeoutException($"Not {string.Join(" or ", statuses)} within {limit.TotalSeconds:0.#} s: {answer}");
+            await Task.Delay(pause ?? TimeSpan.FromMilliseconds(50));
         }
-        catch (TimeoutException exception)
-        {
-            throw new TimeoutException($"{exception.Message} It is {last}.", exception);
-        }
-        return last!;
     }
 
     /// <summary>Any request of this person.</summary>
