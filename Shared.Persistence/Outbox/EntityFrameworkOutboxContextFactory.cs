@@ -20,6 +20,8 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         var messageId = context.GetOriginalMessageId() ?? throw new MessageException(typeof(T), "The inbox needs a message id.");
         var now = clock.GetUtcNow().UtcDateTime;
         var consumed = new EntityFrameworkOutboxConsumeContext<T>(context, options, services, database, clock);
+        // The transaction is undone as a whole, never in parts; a savepoint before each save would cost round trips for nothing.
+        database.Database.AutoSavepointsEnabled = false;
 
         await using (var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, context.CancellationToken).ConfigureAwait(false))
         {

@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Payments;
 using ConcertSaga.Contracts.Points;
+using ConcertSaga.Contracts.Reservations;
 using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Payments.Data;
@@ -10,6 +11,7 @@ using ConcertSaga.Seats;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.SqlServer.Tests.Emulation;
 using ConcertSaga.Testing;
+using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -143,8 +145,6 @@ public sealed partial class StatementTests : IAsyncDisposable
     // The plain read sees the seat free; before the conditional update somebody takes it.
     private async Task LoseARaceForASeatAsync(ProductHost host)
     {
-        _server.Before["[Status] = @p1"] = "";
-        _server.Before.Clear();
         _server.Before["SET [s].[Status] = "] = "UPDATE Seats SET Status = 'Sold' WHERE ScheduleId = 3 AND Number = 9";
         await ExpectAsync(409, host.CallAsync("pia", HttpMethod.Post, "/api/reservations", new { scheduleId = 3, seatNumbers = new[] { 9, 10 } }, Guid.CreateVersion7()));
         Assert.Empty(_server.Before);
@@ -188,9 +188,9 @@ public sealed partial class StatementTests : IAsyncDisposable
         // A copy of a message the saga has had.
         var had = await database.Transitions.Where(row => row.ReservationId == id && row.MessageId != null && row.Trigger == "ReservationDeadlineReached")
             .Select(row => row.MessageId!.Value).FirstAsync();
-        var bus = host.Services.GetRequiredService<MassTransit.IBus>();
+        var bus = host.Services.GetRequiredService<IBus>();
         var saga = await bus.GetSendEndpoint(CommandQueues.AddressOf(CommandQueues.Reservations));
-        await MassTransit.SendContextExecuteExtensions.Send(saga, new Contracts.Reservations.ReservationDeadlineReached(id), context => context.MessageId = had);
+        await saga.Send(new ReservationDeadlineReached(id), context => context.MessageId = had);
         await Eventually.TrueAsync(() => database.Set<InboxState>().AnyAsync(row => row.MessageId == had && row.ReceiveCount > 1), Limit, "the copy is known");
     }
 
