@@ -74,7 +74,7 @@ public sealed partial class StatementTests : IAsyncDisposable
             .ConfigureDbContext<SqlServerPaymentsDbContext>(options => options.AddInterceptors(_server)),
         settings);
 
-    private static async Task ReserveAndPayAsync(ProductHost host)
+    internal static async Task ReserveAndPayAsync(ProductHost host)
     {
         var reserve = new { scheduleId = 1, seatNumbers = new[] { 1, 2, 3, 4 }, pay = false };
         var key = Guid.CreateVersion7();
@@ -185,9 +185,12 @@ public sealed partial class StatementTests : IAsyncDisposable
         await Eventually.TrueAsync(async () => !await database.Set<InboxState>().AnyAsync(row => row.MessageId == message)
             && !await database.Set<OutboxState>().AnyAsync(row => row.OutboxId == outbox), Limit, "it is cleaned away");
 
-        // A copy of a message the saga has had.
-        var had = await database.Transitions.Where(row => row.ReservationId == id && row.MessageId != null && row.Trigger == "ReservationDeadlineReached")
-            .Select(row => row.MessageId!.Value).FirstAsync();
+        // A copy of a message the saga has had, and whose messages are still to be delivered.
+        var had = Guid.CreateVersion7(_clock.GetUtcNow());
+        var now = _clock.GetUtcNow().UtcDateTime;
+        var consumer = await database.Set<InboxState>().OrderByDescending(row => row.Id).Select(row => row.ConsumerId).FirstAsync();
+        database.Add(new InboxState { MessageId = had, ConsumerId = consumer, LockId = had, Received = now, Consumed = now, ReceiveCount = 1 });
+        await database.SaveChangesAsync();
         var bus = host.Services.GetRequiredService<IBus>();
         var saga = await bus.GetSendEndpoint(CommandQueues.AddressOf(CommandQueues.Reservations));
         await saga.Send(new ReservationDeadlineReached(id), context => context.MessageId = had);
