@@ -20,6 +20,8 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         var messageId = context.GetOriginalMessageId() ?? throw new MessageException(typeof(T), "The inbox needs a message id.");
         var now = clock.GetUtcNow().UtcDateTime;
         var consumed = new EntityFrameworkOutboxConsumeContext<T>(context, options, services, database, clock);
+        // The transaction is undone as a whole, never in parts; a savepoint before each save would cost round trips for nothing.
+        database.Database.AutoSavepointsEnabled = false;
 
         await using (var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, context.CancellationToken).ConfigureAwait(false))
         {
@@ -67,9 +69,15 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
     private async Task ResumeAsync<T>(EntityFrameworkOutboxConsumeContext<T> consumed, Guid messageId, Guid consumerId, CancellationToken cancellationToken)
         where T : class
     {
-        var inbox = await database.Set<InboxState>()
+        await using (var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false))
+        {
+            // Counted by the database, so that copies that arrive together do not count over each other.
+            await database.Set<InboxState>().Where(row => row.MessageId == messageId && row.ConsumerId == consumerId)
+                .ExecuteUpdateAsync(set => set.SetProperty(row => row.ReceiveCount, row => row.ReceiveCount + 1), cancellationToken).ConfigureAwait(false);
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        var inbox = await database.Set<InboxState>().AsNoTracking()
             .FirstAsync(row => row.MessageId == messageId && row.ConsumerId == consumerId, cancellationToken).ConfigureAwait(false);
-        inbox.ReceiveCount++;
         consumed.InboxId = inbox.Id;
         consumed.Resumed(inbox.ReceiveCount);
         if (inbox.Delivered is null)
@@ -78,9 +86,6 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
                 .Where(row => row.InboxMessageId == messageId && row.InboxConsumerId == consumerId).OrderBy(row => row.SequenceNumber)
                 .ToListAsync(cancellationToken).ConfigureAwait(false));
         }
-        await using var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
-        await database.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
-        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
     }
 }
 

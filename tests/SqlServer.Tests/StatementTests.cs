@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Payments;
 using ConcertSaga.Contracts.Points;
+using ConcertSaga.Contracts.Reservations;
 using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Payments.Data;
@@ -10,6 +11,7 @@ using ConcertSaga.Seats;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.SqlServer.Tests.Emulation;
 using ConcertSaga.Testing;
+using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -72,7 +74,7 @@ public sealed partial class StatementTests : IAsyncDisposable
             .ConfigureDbContext<SqlServerPaymentsDbContext>(options => options.AddInterceptors(_server)),
         settings);
 
-    private static async Task ReserveAndPayAsync(ProductHost host)
+    internal static async Task ReserveAndPayAsync(ProductHost host)
     {
         var reserve = new { scheduleId = 1, seatNumbers = new[] { 1, 2, 3, 4 }, pay = false };
         var key = Guid.CreateVersion7();
@@ -143,8 +145,6 @@ public sealed partial class StatementTests : IAsyncDisposable
     // The plain read sees the seat free; before the conditional update somebody takes it.
     private async Task LoseARaceForASeatAsync(ProductHost host)
     {
-        _server.Before["[Status] = @p1"] = "";
-        _server.Before.Clear();
         _server.Before["SET [s].[Status] = "] = "UPDATE Seats SET Status = 'Sold' WHERE ScheduleId = 3 AND Number = 9";
         await ExpectAsync(409, host.CallAsync("pia", HttpMethod.Post, "/api/reservations", new { scheduleId = 3, seatNumbers = new[] { 9, 10 } }, Guid.CreateVersion7()));
         Assert.Empty(_server.Before);
@@ -185,12 +185,15 @@ public sealed partial class StatementTests : IAsyncDisposable
         await Eventually.TrueAsync(async () => !await database.Set<InboxState>().AnyAsync(row => row.MessageId == message)
             && !await database.Set<OutboxState>().AnyAsync(row => row.OutboxId == outbox), Limit, "it is cleaned away");
 
-        // A copy of a message the saga has had.
-        var had = await database.Transitions.Where(row => row.ReservationId == id && row.MessageId != null && row.Trigger == "ReservationDeadlineReached")
-            .Select(row => row.MessageId!.Value).FirstAsync();
-        var bus = host.Services.GetRequiredService<MassTransit.IBus>();
+        // A copy of a message the saga has had, and whose messages are still to be delivered.
+        var had = Guid.CreateVersion7(_clock.GetUtcNow());
+        var now = _clock.GetUtcNow().UtcDateTime;
+        var consumer = await database.Set<InboxState>().OrderByDescending(row => row.Id).Select(row => row.ConsumerId).FirstAsync();
+        database.Add(new InboxState { MessageId = had, ConsumerId = consumer, LockId = had, Received = now, Consumed = now, ReceiveCount = 1 });
+        await database.SaveChangesAsync();
+        var bus = host.Services.GetRequiredService<IBus>();
         var saga = await bus.GetSendEndpoint(CommandQueues.AddressOf(CommandQueues.Reservations));
-        await MassTransit.SendContextExecuteExtensions.Send(saga, new Contracts.Reservations.ReservationDeadlineReached(id), context => context.MessageId = had);
+        await saga.Send(new ReservationDeadlineReached(id), context => context.MessageId = had);
         await Eventually.TrueAsync(() => database.Set<InboxState>().AnyAsync(row => row.MessageId == had && row.ReceiveCount > 1), Limit, "the copy is known");
     }
 

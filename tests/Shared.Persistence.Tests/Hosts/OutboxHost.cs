@@ -1,0 +1,186 @@
+using ConcertSaga.Testing.Servers;
+using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
+
+namespace ConcertSaga.Shared.Persistence.Tests.Hosts;
+
+/// <summary>The servers the same facts are tried on.</summary>
+public enum Store
+{
+    Sqlite,
+    PostgreSql
+}
+
+/// <summary>A database of one test; several hosts can share it, one after the other or as replicas.</summary>
+public sealed class TestDatabase : IAsyncDisposable
+{
+    private readonly string? _file;
+    private readonly Action<DbContextOptionsBuilder> _use;
+
+    private TestDatabase(string? file, Action<DbContextOptionsBuilder> use) => (_file, _use) = (file, use);
+
+    public static async Task<TestDatabase> CreateAsync(Store store, PostgreSqlServer server)
+    {
+        TestDatabase database;
+        if (store == Store.Sqlite)
+        {
+            var file = Path.Combine(Path.GetTempPath(), $"persistence-{Guid.CreateVersion7():n}.db");
+            database = new TestDatabase(file, options => options.UseSqlite($"Data Source={file}").AddInterceptors(new SqliteWriterGate()));
+        }
+        else
+        {
+            var address = await server.CreateDatabaseAsync("persistence");
+            database = new TestDatabase(null, options => options.UseNpgsql(address));
+        }
+        await using var context = database.Open();
+        await context.Database.EnsureCreatedAsync();
+        return database;
+    }
+
+    public void Use(DbContextOptionsBuilder options) => _use(options);
+
+    public TestDbContext Open()
+    {
+        var options = new DbContextOptionsBuilder<TestDbContext>();
+        _use(options);
+        return new TestDbContext(options.Options);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_file is null)
+        {
+            await using var context = Open();
+            await context.Database.EnsureDeletedAsync();
+            return;
+        }
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        foreach (var file in Directory.EnumerateFiles(Path.GetDirectoryName(_file)!, Path.GetFileName(_file) + "*"))
+            File.Delete(file);
+    }
+}
+
+/// <summary>A process with a consumer and a saga under inbox and outbox, and a receiver without.</summary>
+public sealed class OutboxHost : IAsyncDisposable
+{
+    private readonly IHost _host;
+
+    private OutboxHost(IHost host, Script script) => (_host, Script) = (host, script);
+
+    public Script Script { get; }
+
+    public IServiceProvider Services => _host.Services;
+
+    public IBus Bus => Services.GetRequiredService<IBus>();
+
+    /// <param name="database">What it works on.</param>
+    /// <param name="clock">Its time; null for the real one.</param>
+    /// <param name="configure">Configures the outbox.</param>
+    /// <param name="broker">An AMQP address; null for the transport in memory.</param>
+    /// <param name="script">What the handlers do.</param>
+    public static async Task<OutboxHost> StartAsync(
+        TestDatabase database, TimeProvider? clock = null, Action<IEntityFrameworkOutboxConfigurator>? configure = null, string? broker = null, Script? script = null)
+    {
+        script ??= new Script();
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        if (Environment.GetEnvironmentVariable("CONCERT_TEST_LOG") is { Length: > 0 })
+            builder.Logging.AddConsole();
+        builder.Services.AddSingleton(clock ?? TimeProvider.System);
+        builder.Services.AddSingleton(script);
+        builder.Services.AddScoped<ScopeMark>();
+        builder.Services.AddDbContext<TestDbContext>(database.Use);
+        builder.Services.AddMassTransit(bus =>
+        {
+            bus.AddEntityFrameworkOutbox<TestDbContext>(outbox =>
+            {
+                outbox.QueryDelay = TimeSpan.FromMilliseconds(50);
+                outbox.UseBusOutbox();
+                configure?.Invoke(outbox);
+            });
+            bus.AddConsumer<ScriptedConsumer>().Endpoint(endpoint => endpoint.Name = "scripted");
+            bus.AddConsumer<ReceivingConsumer>().Endpoint(endpoint => endpoint.Name = "receiving");
+            bus.AddSagaStateMachine<TallyStateMachine, Tally>()
+                .EntityFrameworkRepository(repository => repository.ExistingDbContext<TestDbContext>())
+                .Endpoint(endpoint => endpoint.Name = "tallies");
+            bus.AddConfigureEndpointsCallback((context, name, endpoint) =>
+            {
+                // One after the other, so that the order of arrival is the order of sending.
+                endpoint.ConcurrentMessageLimit = name == "receiving" ? 1 : 16;
+                if (name == "receiving")
+                    return;
+                endpoint.UseMessageRetry(retry => retry.Interval(20, TimeSpan.FromMilliseconds(20)));
+                endpoint.UseEntityFrameworkOutbox<TestDbContext>(context);
+            });
+            if (broker is null)
+            {
+                bus.UsingInMemory((context, transport) =>
+                {
+                    transport.ConnectSendObserver(new BeforeSendObserver(script));
+                    transport.ConnectPublishObserver(new BeforeSendObserver(script));
+                    transport.ConfigureEndpoints(context);
+                });
+            }
+            else
+            {
+                bus.UsingRabbitMq((context, transport) =>
+                {
+                    transport.Host(new Uri(broker));
+                    transport.ConnectSendObserver(new BeforeSendObserver(script));
+                    transport.ConfigureEndpoints(context);
+                });
+            }
+        });
+        builder.Services.AddOptions<MassTransitHostOptions>().Configure(options => options.WaitUntilStarted = true);
+        var host = builder.Build();
+        await host.StartAsync();
+        return new OutboxHost(host, script);
+    }
+
+    /// <summary>Delivers a message to the scripted consumer, as the broker does.</summary>
+    public Task TellAsync(Tell message, Guid messageId) => SendAsync("scripted", message, messageId);
+
+    public async Task SendAsync<T>(string queue, T message, Guid messageId)
+        where T : class
+    {
+        var endpoint = await Bus.GetSendEndpoint(new Uri($"exchange:{queue}"));
+        await endpoint.Send(message, context => context.MessageId = messageId);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync();
+        _host.Dispose();
+    }
+
+    private sealed class BeforeSendObserver(Script script) : ISendObserver, IPublishObserver
+    {
+        public Task PreSend<T>(SendContext<T> context)
+            where T : class =>
+            script.BeforeSend(context);
+
+        public Task PostSend<T>(SendContext<T> context)
+            where T : class =>
+            Task.CompletedTask;
+
+        public Task SendFault<T>(SendContext<T> context, Exception exception)
+            where T : class =>
+            Task.CompletedTask;
+
+        public Task PrePublish<T>(PublishContext<T> context)
+            where T : class =>
+            Task.CompletedTask;
+
+        public Task PostPublish<T>(PublishContext<T> context)
+            where T : class =>
+            Task.CompletedTask;
+
+        public Task PublishFault<T>(PublishContext<T> context, Exception exception)
+            where T : class =>
+            Task.CompletedTask;
+    }
+}
