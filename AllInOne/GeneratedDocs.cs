@@ -70,7 +70,7 @@ public static class GeneratedDocs
         });
         options.AddOperationTransformer((operation, context, _) =>
         {
-            var route = $"{context.Description.HttpMethod} {context.Description.RelativePath}";
+            var route = $"{context.Description.HttpMethod} {context.Description.RelativePath!.TrimEnd('/')}";
             if (!Anonymous.Contains(route))
             {
                 operation.Security = [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference("bearer", context.Document)] = [] }];

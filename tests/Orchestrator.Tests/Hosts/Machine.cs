@@ -31,6 +31,8 @@ public sealed class Machine
 
     public IEnumerable<Event> NextEvents(State state) => _machine.NextEvents(state);
 
+    public string Draw() => ReservationDiagram.Draw(_machine);
+
     /// <summary>Hands a message to the machine and returns what it sent, in order.</summary>
     public async Task<List<Sent>> RaiseAsync(Reservation reservation, object message)
     {
