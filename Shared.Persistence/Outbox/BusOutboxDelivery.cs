@@ -188,7 +188,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
                 .Select(row => row.OutboxId).Take(batch).ToListAsync(stoppingToken).ConfigureAwait(false);
             var inboxes = await database.Set<OutboxMessage>().Where(message => message.InboxMessageId != null && database.Set<InboxState>()
                     .Any(row => row.MessageId == message.InboxMessageId && row.ConsumerId == message.InboxConsumerId && row.Delivered < before))
-                .Select(message => message.SequenceNumber).Take(batch).ToListAsync(stoppingToken).ConfigureAwait(false);
+                .OrderBy(message => message.SequenceNumber).Select(message => message.SequenceNumber).Take(batch).ToListAsync(stoppingToken).ConfigureAwait(false);
             if (outboxes.Count > 0 || inboxes.Count > 0)
             {
                 await using var transaction = await database.Database.BeginTransactionAsync(stoppingToken).ConfigureAwait(false);
