@@ -86,7 +86,7 @@ public sealed class RaceTests(SystemFixture systems, PostgreSqlServer database, 
         {
             var ends = DateTimeOffset.Parse(reserved.Text("holdExpiresAt")!, CultureInfo.InvariantCulture);
             // This instant is the test's subject; around it, some are a little early and some a little late.
-            var wait = ends - TimeProvider.System.GetUtcNow() + TimeSpan.FromMilliseconds(Random.Shared.Next(-100, 50));
+            var wait = ends - TimeProvider.System.GetUtcNow() + TimeSpan.FromMilliseconds(Random.Shared.Next(-400, 50));
             if (wait > TimeSpan.Zero)
                 await Task.Delay(wait);
             var paid = await customer.PayAsync(reserved.ReservationId, prefer: "wait=10");

@@ -109,8 +109,8 @@ internal sealed class Shoppers : IDisposable
         var answer = await UntilAnsweredAsync(() => customer.ReserveAsync(seats, pay, key));
         if (answer.Status is not (201 or 202 or 402))
         {
-            // A refused one is in the books as well, and stays what it was.
-            if (answer is { Status: 409, ReservationStatus: { } refused })
+            // A refused one is in the books as well, and stays what it was; a repeat finds what became of it meanwhile.
+            if (answer is { Status: 409 or 410, ReservationStatus: { } refused } && Array.IndexOf(Finals, refused) >= 0)
                 _reservations[answer.ReservationId] = refused;
             else if (answer.Code is "RESERVATION_IN_PROGRESS")
                 await SettleAsync(customer, answer.ReservationId, Finals);
