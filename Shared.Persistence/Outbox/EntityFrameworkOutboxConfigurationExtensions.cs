@@ -6,6 +6,7 @@ using MassTransit.Middleware;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 
 namespace MassTransit;
 
@@ -25,7 +26,9 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         configurator.AddSingleton<DeliveredMessages<TDbContext>>();
         configurator.AddSingleton<BusOutboxDelivery<TDbContext>>();
         configurator.AddScoped<IOutboxContextFactory<TDbContext>, EntityFrameworkOutboxContextFactory<TDbContext>>();
-        configurator.AddHostedService(services => services.GetRequiredService<DeliveredMessages<TDbContext>>());
+        // In front of the bus, whichever was registered first: what starts first stops last, and consumers that finish their messages while
+        // the bus stops still have to mark what they sent.
+        configurator.Insert(0, ServiceDescriptor.Singleton<IHostedService>(services => services.GetRequiredService<DeliveredMessages<TDbContext>>()));
         configurator.AddHostedService(services => services.GetRequiredService<BusOutboxDelivery<TDbContext>>());
     }
 
