@@ -3,7 +3,6 @@ using Docker.DotNet;
 using DotNet.Testcontainers.Configurations;
 using Microsoft.Data.SqlClient;
 using Testcontainers.MsSql;
-using ConcertSaga.Testing.Processes;
 using Xunit;
 
 namespace ConcertSaga.Testing.Servers;
