@@ -32,23 +32,44 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
         return result;
     }
 
+    // The transaction is begun here and not by EF Core, because only here a failure to begin can be seen: it must open the gate again.
     public override async ValueTask<InterceptionResult<DbTransaction>> TransactionStartingAsync(
         DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result,
         CancellationToken cancellationToken = default)
     {
+        // One that was only disposed on a connection that stays open left no sign; nobody waits for himself.
+        Leave(connection);
         var gate = GateOf(connection);
         await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         Held[connection] = gate;
-        return result;
+        try
+        {
+            return InterceptionResult<DbTransaction>.SuppressWithResult(
+                await connection.BeginTransactionAsync(eventData.IsolationLevel, cancellationToken).ConfigureAwait(false));
+        }
+        catch
+        {
+            Leave(connection);
+            throw;
+        }
     }
 
     public override InterceptionResult<DbTransaction> TransactionStarting(
         DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result)
     {
+        Leave(connection);
         var gate = GateOf(connection);
         gate.Wait();
         Held[connection] = gate;
-        return result;
+        try
+        {
+            return InterceptionResult<DbTransaction>.SuppressWithResult(connection.BeginTransaction(eventData.IsolationLevel));
+        }
+        catch
+        {
+            Leave(connection);
+            throw;
+        }
     }
 
     public override void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) => Leave(eventData.Context?.Database.GetDbConnection());
@@ -71,6 +92,15 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
     void IDbConnectionInterceptor.ConnectionClosed(DbConnection connection, ConnectionEndEventData eventData) => Leave(connection);
 
     Task IDbConnectionInterceptor.ConnectionClosedAsync(DbConnection connection, ConnectionEndEventData eventData)
+    {
+        Leave(connection);
+        return Task.CompletedTask;
+    }
+
+    // So does a connection that the caller opened and never closed.
+    void IDbConnectionInterceptor.ConnectionDisposed(DbConnection connection, ConnectionEndEventData eventData) => Leave(connection);
+
+    Task IDbConnectionInterceptor.ConnectionDisposedAsync(DbConnection connection, ConnectionEndEventData eventData)
     {
         Leave(connection);
         return Task.CompletedTask;

@@ -17,6 +17,8 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
 {
     private const int Workers = 16;
 
+    private readonly DateTime _startedAt = clock.GetUtcNow().UtcDateTime;
+
     private readonly Channel<(Guid OutboxId, OutboxMessage[] Messages)> _committed = Channel.CreateUnbounded<(Guid, OutboxMessage[])>();
 
     /// <summary>Takes the messages of a unit of work that has just been committed.</summary>
@@ -91,15 +93,16 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
 
     private bool IsBusHealthy() => bus.CheckHealth().Status == BusHealthStatus.Healthy;
 
-    // The transport forgot what it held when the process ended, so everything that was kept goes out once more, with the same ids.
+    // The transport forgot what it held when the process ended, so everything that was kept from then goes out once more, with the same ids.
     private async Task<bool> ResendKeptAsync(CancellationToken stoppingToken)
     {
         if (options.DeliveredRetention == TimeSpan.Zero)
             return false;
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<TDbContext>();
-        var kept = await database.Set<OutboxMessage>().AsNoTracking().OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false);
-        await SendAsync(kept, stoppingToken).ConfigureAwait(false);
+        var kept = await database.Set<OutboxMessage>().AsNoTracking().Where(row => row.SentTime < _startedAt).OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false);
+        foreach (var together in kept.GroupBy(row => row.OutboxId ?? row.InboxMessageId ?? row.MessageId))
+            await HaveLeftAsync(together.Key, [.. together], stoppingToken).ConfigureAwait(false);
         return false;
     }
 
@@ -136,13 +139,14 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
             await transaction.CommitAsync(stoppingToken).ConfigureAwait(false);
         }
         var taken = await database.Set<OutboxState>().AsNoTracking().Where(row => ids.Contains(row.OutboxId) && row.LockId == mine)
-            .Select(row => (Guid?)row.OutboxId).ToListAsync(stoppingToken).ConfigureAwait(false);
-        var messages = await database.Set<OutboxMessage>().AsNoTracking().Where(row => taken.Contains(row.OutboxId))
-            .OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false);
-        foreach (var outbox in messages.GroupBy(row => row.OutboxId!.Value))
+            .OrderBy(row => row.Created).Select(row => (Guid?)row.OutboxId).ToListAsync(stoppingToken).ConfigureAwait(false);
+        var messages = (await database.Set<OutboxMessage>().AsNoTracking().Where(row => taken.Contains(row.OutboxId))
+            .OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false)).ToLookup(row => row.OutboxId);
+        foreach (var outboxId in taken)
         {
-            await SendAsync([.. outbox], stoppingToken).ConfigureAwait(false);
-            await delivered.MarkAsync(new Delivered(null, outbox.Key, [.. outbox])).ConfigureAwait(false);
+            OutboxMessage[] together = [.. messages[outboxId]];
+            if (await HaveLeftAsync(outboxId!.Value, together, stoppingToken).ConfigureAwait(false))
+                await delivered.MarkAsync(new Delivered(null, outboxId, together)).ConfigureAwait(false);
         }
         return taken.Count == options.QueryMessageLimit;
     }
@@ -170,7 +174,8 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
             var messages = await database.Set<OutboxMessage>().AsNoTracking()
                 .Where(row => row.InboxMessageId == inbox.MessageId && row.InboxConsumerId == inbox.ConsumerId).OrderBy(row => row.SequenceNumber)
                 .ToListAsync(stoppingToken).ConfigureAwait(false);
-            await SendAsync(messages, stoppingToken).ConfigureAwait(false);
+            if (!await HaveLeftAsync(inbox.MessageId, messages, stoppingToken).ConfigureAwait(false))
+                continue;
             await delivered.MarkAsync(new Delivered(inbox.Id, null, messages)).ConfigureAwait(false);
             LogSweptInbox(inbox.MessageId, messages.Count);
         }
@@ -209,6 +214,21 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
                 await database.Set<InboxState>().Where(row => old.Contains(row.Id)).ExecuteDeleteAsync(stoppingToken).ConfigureAwait(false);
                 await transaction.CommitAsync(stoppingToken).ConfigureAwait(false);
             }
+        }
+    }
+
+    // What cannot be sent although the bus is healthy does not stand in the way of the rest; its lease keeps it from being tried at once.
+    private async Task<bool> HaveLeftAsync(Guid unitOfWork, IReadOnlyList<OutboxMessage> messages, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await SendAsync(messages, stoppingToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception exception) when (!stoppingToken.IsCancellationRequested && IsBusHealthy())
+        {
+            LogNotDelivered(exception, unitOfWork);
+            return false;
         }
     }
 

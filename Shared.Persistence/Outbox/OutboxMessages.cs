@@ -79,6 +79,8 @@ internal static class OutboxMessages
             context.SupportedMessageTypes = row.MessageType.Split(';');
             if (row.ExpirationTime is { } expires)
                 context.TimeToLive = expires - now;
+            if (row.EnqueueTime > now)
+                context.Delay = row.EnqueueTime - now;
             foreach (var (key, value) in ((MessageContext)row).Headers.GetAll())
                 context.Headers.Set(key, value, true);
             if (context is TransportSendContext transport && ((Middleware.OutboxMessageContext)row).Properties is { Count: > 0 } properties)
