@@ -5,6 +5,7 @@ using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Shared.Hosting.Http;
 using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -98,6 +99,16 @@ public sealed class OrchestratorHost : IAsyncLifetime
 
     public Task<List<ReservationTransition>> HistoryAsync(Guid id) =>
         DatabaseAsync(database => database.Transitions.AsNoTracking().Where(one => one.ReservationId == id).OrderBy(one => one.Sequence).ToListAsync());
+
+    /// <summary>Sends a message to the saga and waits until it has been consumed.</summary>
+    public async Task HandledAsync<T>(T message)
+        where T : class
+    {
+        var id = Guid.CreateVersion7();
+        await Bus.Publish(message, context => context.MessageId = id);
+        await Testing.Eventually.TrueAsync(
+            () => DatabaseAsync(database => database.Set<InboxState>().AnyAsync(row => row.MessageId == id && row.Delivered != null)), Limit, $"{typeof(T).Name} is consumed");
+    }
 
     /// <summary>Lets time pass in steps until something is so.</summary>
     public async Task PassAsync(Func<Task<bool>> until, string because, TimeSpan? step = null)

@@ -160,11 +160,11 @@ public sealed class SweeperTests : IAsyncLifetime
         var before = await _host.RowAsync(id);
 
         for (var i = 0; i < 3; i++)
-            await _host.Bus.Publish(new ReservationDeadlineReached(id));
+            await _host.HandledAsync(new ReservationDeadlineReached(id));
         // Of a row that an operator has removed.
         await _host.Bus.Publish(new ReservationDeadlineReached(Guid.CreateVersion7()));
         (await user.PayAsync(id)).Is(200).Has("Confirmed");
-        await _host.Bus.Publish(new ReservationDeadlineReached(id));
+        await _host.HandledAsync(new ReservationDeadlineReached(id));
         (await user.CancelAsync(id)).Is(200).Has("Cancelled");
 
         Assert.Equal(
