@@ -83,30 +83,24 @@ public sealed class ReservationAnswers(
     private async Task<IResult> WaitAsync(Guid id, HttpContext http, Func<Reservation, IResult?> decide)
     {
         var until = clock.GetUtcNow() + Patience(http.Request);
-        try
+        using var waiting = signals.Register(id);
+        while (true)
         {
-            while (true)
-            {
-                var changed = signals.NextChange(id);
-                var row = await database.Reservations.AsNoTracking().FirstAsync(r => r.CorrelationId == id, http.RequestAborted);
-                if (decide(row) is { } answer)
-                    return answer;
+            var changed = waiting.NextChange;
+            var row = await database.Reservations.AsNoTracking().FirstAsync(r => r.CorrelationId == id, http.RequestAborted);
+            if (decide(row) is { } answer)
+                return answer;
 
-                var left = until - clock.GetUtcNow();
-                if (left <= TimeSpan.Zero)
-                {
-                    http.Response.Headers.RetryAfter = "1";
-                    return TypedResults.Accepted(Location(id), ReservationResponse.Of(row));
-                }
-                using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-                await Task.WhenAny(changed, Task.Delay(left < LookAgain ? left : LookAgain, clock, stop.Token));
-                await stop.CancelAsync();
-                http.RequestAborted.ThrowIfCancellationRequested();
+            var left = until - clock.GetUtcNow();
+            if (left <= TimeSpan.Zero)
+            {
+                http.Response.Headers.RetryAfter = "1";
+                return TypedResults.Accepted(Location(id), ReservationResponse.Of(row));
             }
-        }
-        finally
-        {
-            signals.Forget(id);
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+            await Task.WhenAny(changed, Task.Delay(left < LookAgain ? left : LookAgain, clock, stop.Token));
+            await stop.CancelAsync();
+            http.RequestAborted.ThrowIfCancellationRequested();
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Data.Common;
 using ConcertSaga.Contracts.Reservations;
 using MassTransit;
@@ -12,21 +11,23 @@ namespace ConcertSaga.Orchestrator.Reservations;
 /// </summary>
 public sealed class ReservationSignals(IServiceProvider services) : DbTransactionInterceptor
 {
-    private readonly ConcurrentDictionary<Guid, TaskCompletionSource> _waiting = new();
+    private readonly Dictionary<Guid, Waiting> _waiting = [];
 
-    /// <summary>Completes at the next change. Take it before reading the row, so that no change falls in between.</summary>
-    public Task NextChange(Guid reservationId) =>
-        _waiting.GetOrAdd(reservationId, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+    /// <summary>Registers a caller that waits for a reservation, until the registration is disposed.</summary>
+    public Registration Register(Guid reservationId) => new(this, reservationId);
 
     /// <summary>Wakes who waits here.</summary>
     public void Wake(Guid reservationId)
     {
-        if (_waiting.TryRemove(reservationId, out var waiting))
-            waiting.TrySetResult();
+        lock (_waiting)
+        {
+            if (_waiting.TryGetValue(reservationId, out var waiting))
+            {
+                waiting.Changed.TrySetResult();
+                waiting.Changed = NewChange();
+            }
+        }
     }
-
-    /// <summary>Forgets a reservation nobody waits for any more.</summary>
-    public void Forget(Guid reservationId) => Wake(reservationId);
 
     public override void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) => Committed(eventData);
 
@@ -46,6 +47,8 @@ public sealed class ReservationSignals(IServiceProvider services) : DbTransactio
         }
     }
 
+    private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     // Nobody waits for the states in between.
     private static bool IsAnswer(string state) => state is ReservationStates.AwaitingPayment
         or ReservationStates.Confirmed or ReservationStates.Rejected or ReservationStates.Expired
@@ -56,6 +59,51 @@ public sealed class ReservationSignals(IServiceProvider services) : DbTransactio
         var watch = services.GetRequiredService<BusWatch>();
         if (watch.HasReplicas && watch.IsHealthy)
             _ = services.GetRequiredService<IBus>().Publish(new ReservationChanged(reservationId), watch.Stopping);
+    }
+
+    /// <summary>One caller that waits for one reservation.</summary>
+    public sealed class Registration : IDisposable
+    {
+        private readonly ReservationSignals _signals;
+        private readonly Guid _reservationId;
+        private readonly Waiting _shared;
+
+        internal Registration(ReservationSignals signals, Guid reservationId)
+        {
+            (_signals, _reservationId) = (signals, reservationId);
+            lock (signals._waiting)
+            {
+                if (!signals._waiting.TryGetValue(reservationId, out _shared!))
+                    signals._waiting[reservationId] = _shared = new Waiting();
+                _shared.Callers++;
+            }
+        }
+
+        /// <summary>Completes at the next change. Take it before reading the row, so that no change falls in between.</summary>
+        public Task NextChange
+        {
+            get
+            {
+                lock (_signals._waiting)
+                    return _shared.Changed.Task;
+            }
+        }
+
+        public void Dispose()
+        {
+            lock (_signals._waiting)
+            {
+                if (--_shared.Callers == 0)
+                    _signals._waiting.Remove(_reservationId);
+            }
+        }
+    }
+
+    internal sealed class Waiting
+    {
+        public int Callers { get; set; }
+
+        public TaskCompletionSource Changed { get; set; } = NewChange();
     }
 }
 
