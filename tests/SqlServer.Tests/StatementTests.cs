@@ -282,8 +282,11 @@ public sealed partial class StatementTests : IAsyncDisposable
             var from = line;
             while (from > 1 && (!Ends().IsMatch(lines[from - 2]) || Opened(lines[(from - 1)..line]) < 0))
                 from--;
+            // Optimised code tells places less exactly, and may name the line before. One that sends nothing itself can only stand for this one.
+            if (from > 1 && !Call().IsMatch(lines[from - 2]))
+                from--;
             if (!Enumerable.Range(from, line - from + 1).Any(reached.Contains))
-                yield return $"{Path.GetFileName(file)}({line}): {lines[line - 1].Trim()}";
+                yield return $"{Path.GetFileName(file)}({line}): {lines[line - 1].Trim()} (reached nearby: {string.Join(", ", reached.Where(other => Math.Abs(other - line) < 15).Order())})";
         }
     }
 
