@@ -113,8 +113,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         database.Database.SetCommandTimeout(options.QueryTimeout);
         var more = await SweepOutboxesAsync(database, stoppingToken).ConfigureAwait(false);
         more |= await SweepInboxesAsync(database, stoppingToken).ConfigureAwait(false);
-        await CleanAsync(database, stoppingToken).ConfigureAwait(false);
-        return more;
+        return await CleanAsync(database, stoppingToken).ConfigureAwait(false) || more;
     }
 
     private async Task<bool> SweepOutboxesAsync(TDbContext database, CancellationToken stoppingToken)
@@ -182,9 +181,10 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         return left.Count == options.QueryMessageLimit;
     }
 
-    private async Task CleanAsync(TDbContext database, CancellationToken stoppingToken)
+    private async Task<bool> CleanAsync(TDbContext database, CancellationToken stoppingToken)
     {
         const int batch = 1000;
+        var more = false;
         var now = clock.GetUtcNow().UtcDateTime;
         if (options.DeliveredRetention > TimeSpan.Zero)
         {
@@ -194,6 +194,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
             var inboxes = await database.Set<OutboxMessage>().Where(message => message.InboxMessageId != null && database.Set<InboxState>()
                     .Any(row => row.MessageId == message.InboxMessageId && row.ConsumerId == message.InboxConsumerId && row.Delivered < before))
                 .OrderBy(message => message.SequenceNumber).Select(message => message.SequenceNumber).Take(batch).ToListAsync(stoppingToken).ConfigureAwait(false);
+            more = outboxes.Count == batch || inboxes.Count == batch;
             if (outboxes.Count > 0 || inboxes.Count > 0)
             {
                 await using var transaction = await database.Database.BeginTransactionAsync(stoppingToken).ConfigureAwait(false);
@@ -206,8 +207,11 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         if (options.InboxCleanup)
         {
             var before = now - (options.DuplicateDetectionWindow > options.DeliveredRetention ? options.DuplicateDetectionWindow : options.DeliveredRetention);
-            var old = await database.Set<InboxState>().Where(row => row.Delivered < before).OrderBy(row => row.Delivered)
+            // A row stays while messages of its own are kept: without it nobody would know that they can go.
+            var old = await database.Set<InboxState>().Where(row => row.Delivered < before && !database.Set<OutboxMessage>()
+                    .Any(message => message.InboxMessageId == row.MessageId && message.InboxConsumerId == row.ConsumerId)).OrderBy(row => row.Delivered)
                 .Select(row => row.Id).Take(batch).ToListAsync(stoppingToken).ConfigureAwait(false);
+            more |= old.Count == batch;
             if (old.Count > 0)
             {
                 await using var transaction = await database.Database.BeginTransactionAsync(stoppingToken).ConfigureAwait(false);
@@ -215,6 +219,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
                 await transaction.CommitAsync(stoppingToken).ConfigureAwait(false);
             }
         }
+        return more;
     }
 
     // What cannot be sent although the bus is healthy does not stand in the way of the rest; its lease keeps it from being tried at once.

@@ -1,7 +1,7 @@
 using System.Net.Mime;
 using System.Text.Json;
-using MassTransit.Serialization;
 using MassTransit.Context;
+using MassTransit.Serialization;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Metadata;

@@ -267,6 +267,34 @@ public sealed class BusOutboxTests(PostgreSqlServer server)
         }
     }
 
+    /// <summary>More than one pass removes, and older than the inbox remembers: nothing may be left that no pass finds again.</summary>
+    [Theory]
+    [InlineData(Store.Sqlite)]
+    [InlineData(Store.PostgreSql)]
+    public async Task Messages_KeptInGreatNumber_AreAllCleaned(Store store)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        var old = TimeProvider.System.GetUtcNow() - TimeSpan.FromHours(1);
+        var messageId = Guid.CreateVersion7(old);
+        await using var context = database.Open();
+        context.Add(new InboxState { MessageId = messageId, ConsumerId = messageId, LockId = messageId, Received = old.UtcDateTime, Consumed = old.UtcDateTime, Delivered = old.UtcDateTime });
+        context.AddRange(Enumerable.Range(0, 2_500).Select(_ => new OutboxMessage
+        {
+            InboxMessageId = messageId,
+            InboxConsumerId = messageId,
+            MessageId = Guid.CreateVersion7(old),
+            SentTime = old.UtcDateTime,
+            ContentType = "application/vnd.masstransit+json",
+            MessageType = MessageUrn.ForTypeString<Told>(),
+            Body = "{}"
+        }));
+        await context.SaveChangesAsync();
+
+        await using var host = await OutboxHost.StartAsync(database, configure: outbox => outbox.DeliveredRetention = TimeSpan.FromMinutes(2));
+        await EmptyAsync(database);
+        await Eventually.TrueAsync(async () => !await context.Set<InboxState>().AnyAsync(), Limit, "its row goes last");
+    }
+
     private static async Task LeaveAsync(
         TestDatabase database, TimeProvider clock, Guid id, TimeSpan age, TimeSpan lockAge, Action<OutboxMessage>? change = null)
     {

@@ -65,6 +65,8 @@ internal sealed class EmulatedTransaction(EmulatedConnection connection, SqliteT
 /// <summary>A command whose parameters are SQL Server's own, so that they are built as for the real one.</summary>
 internal sealed class EmulatedCommand(EmulatedConnection connection) : DbCommand
 {
+    private const int MostParameters = 2_100;
+
     private readonly SqlCommand _shape = new();
 
     [AllowNull]
@@ -118,6 +120,8 @@ internal sealed class EmulatedCommand(EmulatedConnection connection) : DbCommand
     private SqliteCommand Translate()
     {
         var parameters = _shape.Parameters.Cast<SqlParameter>().ToList();
+        if (parameters.Count > MostParameters)
+            throw new InvalidOperationException($"SQL Server takes {MostParameters} parameters, not {parameters.Count}:\n{CommandText}");
         connection.Server.Take(new Statement(connection.Database, CommandText, parameters));
         foreach (var (part, sqlite) in connection.Server.Before)
         {
@@ -135,7 +139,7 @@ internal sealed class EmulatedCommand(EmulatedConnection connection) : DbCommand
 
     private long NextKey(string table)
     {
-        using var command = Command($"SELECT COALESCE(MAX(rowid), 0) + 1 FROM {table}");
+        using var command = Command($"SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = '{table.Trim('[', ']')}'), 0) + 1");
         return (long)command.ExecuteScalar()!;
     }
 

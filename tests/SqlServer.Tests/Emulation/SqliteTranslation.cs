@@ -55,6 +55,9 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
             _edits.Add((node.StartOffset, 1, ""));
     }
 
+    public override void ExplicitVisit(OpenJsonTableReference node) =>
+        Replace(node, $"(SELECT [value] FROM json_each({Text(node.Variable)})) AS {Text(node.Alias)}");
+
     public override void ExplicitVisit(OutputClause node)
     {
         Cut(node);
