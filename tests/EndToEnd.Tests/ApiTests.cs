@@ -85,7 +85,7 @@ public sealed class ApiTests(SystemFixture systems, PostgreSqlServer database, R
         Check(await customer.ReserveAsync(seats with { Numbers = [] }), 422, "INVALID_SEATS");
         Check(await customer.ReserveAsync(seats with { Numbers = [1, 1] }), 422, "INVALID_SEATS");
         Check(await customer.ReserveAsync(seats with { Numbers = [4711] }, prefer: Patient), 404, "SEAT_NOT_FOUND");
-        Check(await customer.ReserveAsync(seats with { ScheduleId = 4711 }, prefer: Patient), 404, "SCHEDULE_NOT_FOUND");
+        Check(await customer.ReserveAsync(one with { ScheduleId = 4711 }, prefer: Patient), 404, "SCHEDULE_NOT_FOUND");
         Check(await customer.SendAsync(HttpMethod.Post, "/api/reservations", new { scheduleId = 1, seatNumbers = new[] { 1 } }), 400, "IDEMPOTENCY_KEY_MISSING");
         Check(await customer.SendAsync(HttpMethod.Post, "/api/reservations", new { scheduleId = 1, seatNumbers = new[] { 1 } }, headers: [("Idempotency-Key", "seven")]),
             400, "IDEMPOTENCY_KEY_INVALID");
