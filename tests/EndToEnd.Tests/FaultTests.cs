@@ -18,13 +18,14 @@ public sealed class FaultTests(SystemFixture systems, PostgreSqlServer database,
     private const string OftenDropped = "DropRate=0.7";
     private const string AlwaysDropped = "DropRate=1";
     // Longer than one attempt; longer than all of them.
-    private const string Late = "Delay=00:00:00.6";
-    private const string TooLate = "Delay=00:00:02";
+    private const string Late = "Delay=00:00:01";
+    private const string TooLate = "Delay=00:00:03.5";
 
-    private static readonly (string, string)[] Settings =
+    // Where a command is answered at once, nothing may be sent again, however slow the machine is; elsewhere patience is short.
+    private static (string, string)[] SettingsFor(string fault) =>
     [
-        ("Reservation:StepTimeout", "00:00:00.4"), ("Reservation:StepAttempts", "2"), ("Reservation:SweepInterval", "00:00:00.1"),
-        ("Reservation:HoldDuration", "00:00:10"), ("Faults:Enabled", "true")
+        ("Faults:Enabled", "true"), ("Reservation:HoldDuration", "00:00:04"), ("Reservation:StepAttempts", "2"), ("Reservation:SweepInterval", "00:00:00.1"),
+        ("Reservation:StepTimeout", fault is Refused or Duplicated ? "00:00:20" : "00:00:00.8")
     ];
 
     /// <summary>Command, fault, how a reservation that pays at once (and is then cancelled, where that is the command's time) ends, with which code.</summary>
@@ -80,7 +81,9 @@ public sealed class FaultTests(SystemFixture systems, PostgreSqlServer database,
     public async Task Command_Faulty_EndsRightAndUndone(SystemKind kind, string command, string fault, string outcome, string? code)
     {
         var setting = fault.Split('=');
-        var system = await systems.GetAsync(kind, database, broker, [.. Settings, ($"Faults:{command}:{setting[0]}", setting[1])]);
+        var system = await systems.GetAsync(kind, database, broker, [.. SettingsFor(fault), ($"Faults:{command}:{setting[0]}", setting[1])]);
+        // A process that has just started takes longer for its first commands than this test has patience.
+        await OneAsync(system, outcome, isWarmUp: true);
 
         var ids = await Task.WhenAll(Enumerable.Range(0, People).Select(_ => OneAsync(system, outcome)));
 
@@ -91,26 +94,24 @@ public sealed class FaultTests(SystemFixture systems, PostgreSqlServer database,
             Assert.True(row.State == outcome && row.FailureCode == code, $"{row.State} {row.FailureCode} instead of {outcome} {code}: {story}");
             if (fault is AlwaysDropped or Late or TooLate)
                 Assert.Contains("Sent again, attempt 2.", story, StringComparison.Ordinal);
-            if (fault is Refused)
+            if (fault is Refused or Duplicated)
                 Assert.DoesNotContain("Sent again", story, StringComparison.Ordinal);
         }
     }
 
-    private static async Task<Guid> OneAsync(ISystem system, string outcome)
+    private static async Task<Guid> OneAsync(ISystem system, string outcome, bool isWarmUp = false)
     {
         var limit = TimeSpan.FromSeconds(60);
         var customer = await Customer.SignInAsync(system, points: 1_000_000);
         var answer = await customer.ReserveAsync(system.Seats.Take(1), pay: true, prefer: "respond-async");
         var id = answer.ReservationId;
-        if (outcome == "Cancelled")
+        var final = await customer.WaitForAsync(id, limit, ["Confirmed", "Rejected", "Expired", "Cancelled", "Failed"]);
+        if (outcome == "Cancelled" && (final.ReservationStatus == "Confirmed" || !isWarmUp))
         {
-            await customer.WaitForAsync(id, limit, ["Confirmed"]);
             var cancelled = await customer.CancelAsync(id, prefer: "respond-async");
-            Assert.True(cancelled.Status is 200 or 202, cancelled.ToString());
+            Assert.True(cancelled.Status is 200 or 202, $"{cancelled} for {final}");
+            await customer.WaitForAsync(id, limit, ["Cancelled"]);
         }
-        await customer.WaitForAsync(id, limit, [outcome, "Confirmed", "Rejected", "Expired", "Cancelled", "Failed"]);
-        if (outcome == "Cancelled")
-            await customer.WaitForAsync(id, limit, [outcome]);
         return id;
     }
 }
