@@ -64,7 +64,7 @@ public sealed partial class OpenPageTests : IClassFixture<GatewayFixture>
     [InlineData("", 404)]
     [InlineData("guess", 404)]
     [InlineData(GatewayHost.Secret, 200)]
-    public async Task Metrics_AreForThoseWithTheSecret(string secret, int status)
+    public async Task Metrics_AskedFor_OnlyAnswerTheSecret(string secret, int status)
     {
         using var response = await _gateway.SendAsync("GET", "/metrics", headers: [("X-Gateway-Secret", secret)]);
 

@@ -48,7 +48,7 @@ public sealed class StartupTests
     }
 
     [Fact]
-    public void Routes_EachSaysItsMethodsAndItsRateLimit()
+    public void Routes_AsShipped_SayTheirMethodsAndRateLimits()
     {
         var builder = GatewayHost.Builder([]);
         builder.AddGateway();
