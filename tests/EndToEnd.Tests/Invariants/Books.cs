@@ -44,6 +44,14 @@ internal sealed class Books
     public string StoryOf(Guid id) =>
         string.Join(" ", Transitions[id].Select(row => row.From == row.To ? $"[{row.Trigger}: {row.Detail}]" : $"-{row.Trigger}-> {row.To}"));
 
+    /// <summary>The state of every reservation; cheap enough to look again and again.</summary>
+    public static async Task<Dictionary<Guid, string>> ReadStatesAsync(ISystem system)
+    {
+        await using var orchestrator = await system.OpenAsync("Orchestrator");
+        return (await QueryAsync(orchestrator, """SELECT "ReservationId", "CurrentState" FROM "Reservations" """, row => (row.GetGuid(0), row.GetString(1))))
+            .ToDictionary(row => row.Item1, row => row.Item2);
+    }
+
     public static async Task<Books> ReadAsync(ISystem system)
     {
         await using var orchestrator = await system.OpenAsync("Orchestrator");
