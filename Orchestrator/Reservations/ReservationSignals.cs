@@ -6,8 +6,8 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 namespace ConcertSaga.Orchestrator.Reservations;
 
 /// <summary>
-/// Wakes callers that wait for a reservation, after each commit that touched it: those of this process directly, those of other replicas by
-/// the soft <see cref="ReservationChanged"/>. A lost signal costs only time; callers look again by themselves.
+/// Wakes callers that wait for a reservation, after each commit that may be their answer: those of this process directly, those of other
+/// replicas by the soft <see cref="ReservationChanged"/>. A lost signal costs only time; callers look once more before they give up.
 /// </summary>
 public sealed class ReservationSignals(IServiceProvider services) : DbTransactionInterceptor
 {
@@ -41,9 +41,10 @@ public sealed class ReservationSignals(IServiceProvider services) : DbTransactio
     {
         foreach (var entry in eventData.Context?.ChangeTracker.Entries<Reservation>() ?? [])
         {
+            if (!IsAnswer(entry.Entity.CurrentState))
+                continue;
             Wake(entry.Entity.CorrelationId);
-            if (IsAnswer(entry.Entity.CurrentState))
-                TellReplicas(entry.Entity.CorrelationId);
+            TellReplicas(entry.Entity.CorrelationId);
         }
     }
 
