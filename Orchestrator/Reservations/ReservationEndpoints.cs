@@ -87,7 +87,9 @@ public static class ReservationEndpoints
                 QueueTokenId = caller.QueueTokenId,
                 IdempotencyKey = key.Value,
                 RequestHash = hash,
-                Deadline = now + options.Value.StepTimeout,
+                // The outbox brings the message that starts the saga; this is only for the case that it cannot. Under load an earlier one
+                // would but add to the load.
+                Deadline = now + (options.Value.StepTimeout * 6),
                 CreatedAt = now
             };
             if (known.Find(r => r.UnpaidUserId is not null) is { } unpaid)

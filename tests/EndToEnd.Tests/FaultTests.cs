@@ -68,13 +68,23 @@ public sealed class FaultTests(SystemFixture systems, PostgreSqlServer database,
             ("ReleaseSeats", Duplicated, "Cancelled", null)
         ];
         var data = new TheoryData<SystemKind, string, string, string, string?>();
-        foreach (var kind in Enum.GetValues<SystemKind>())
+        foreach (var (command, fault, outcome, code) in rows)
         {
-            foreach (var (command, fault, outcome, code) in rows)
-                data.Add(kind, command, fault, outcome, code);
+            data.Add(SystemKind.Embedded, command, fault, outcome, code);
+            if (AllOnCluster || OnCluster.Contains((command, fault)))
+                data.Add(SystemKind.Cluster, command, fault, outcome, code);
         }
         return data;
     }
+
+    // Each row starts processes anew; on the cluster that takes so long that a run has one row of each fault, unless CONCERT_TEST_FAULTS=all.
+    private static bool AllOnCluster => Environment.GetEnvironmentVariable("CONCERT_TEST_FAULTS") == "all";
+
+    private static readonly (string, string)[] OnCluster =
+    [
+        ("ConfirmSeats", Refused), ("ConfirmPayment", AlwaysDropped), ("ReleaseSeats", OftenDropped), ("DeductPoints", Late),
+        ("ConfirmPayment", TooLate), ("ConfirmSeats", Duplicated), ("RefundPoints", Duplicated)
+    ];
 
     [Theory]
     [MemberData(nameof(Rows))]
@@ -83,7 +93,8 @@ public sealed class FaultTests(SystemFixture systems, PostgreSqlServer database,
         var setting = fault.Split('=');
         var system = await systems.GetAsync(kind, database, broker, [.. SettingsFor(fault), ($"Faults:{command}:{setting[0]}", setting[1])]);
         // A process that has just started takes longer for its first commands than this test has patience.
-        await OneAsync(system, outcome, isWarmUp: true);
+        if (fault is not (Refused or Duplicated))
+            await OneAsync(system, outcome, isWarmUp: true);
 
         var ids = await Task.WhenAll(Enumerable.Range(0, People).Select(_ => OneAsync(system, outcome)));
 
