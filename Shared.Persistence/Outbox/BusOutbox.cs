@@ -37,8 +37,9 @@ internal sealed class BusOutboxContext<TBus, TDbContext> : ScopedBusContext, Out
     private readonly IServiceProvider _services;
     private readonly TimeProvider _clock;
     private readonly TDbContext _database;
-    private readonly List<OutboxMessage> _messages = [];
+    private List<OutboxMessage> _messages = [];
     private OutboxState? _state;
+    private Guid? _savedIn;
 
     public BusOutboxContext(TBus bus, IClientFactory clientFactory, IServiceProvider services)
     {
@@ -65,9 +66,9 @@ internal sealed class BusOutboxContext<TBus, TDbContext> : ScopedBusContext, Out
     {
         var now = _clock.GetUtcNow();
         // A unit of work that was given up (the tracker was cleared after a failed save) does not leak into the next one.
-        if (_state is null || _database.Entry(_state).State == EntityState.Detached)
+        if (_state is null || _database.Entry(_state).State == EntityState.Detached || (_savedIn is not null && _savedIn != _database.Database.CurrentTransaction?.TransactionId))
         {
-            _messages.Clear();
+            (_messages, _savedIn) = ([], null);
             // Taken by this process from the start: nobody else delivers it while the lease runs.
             _state = new OutboxState { OutboxId = Guid.CreateVersion7(now), LockId = Guid.CreateVersion7(now), Created = now.UtcDateTime };
             _database.Add(_state);
@@ -85,10 +86,17 @@ internal sealed class BusOutboxContext<TBus, TDbContext> : ScopedBusContext, Out
     {
         if (_state is null || _database.Entry(_state).State != EntityState.Unchanged)
             return;
-        // Within a transaction of the caller's own the commit is still to come, if it comes; then the loop finds the rows.
-        if (_database.Database.CurrentTransaction is null)
-            _services.GetRequiredService<BusOutboxDelivery<TDbContext>>().Deliver(_state.OutboxId, [.. _messages]);
-        _messages.Clear();
-        _state = null;
+        var (delivery, outboxId, messages) = (_services.GetRequiredService<BusOutboxDelivery<TDbContext>>(), _state.OutboxId, _messages);
+        if (_database.Database.CurrentTransaction is { } transaction)
+        {
+            // The commit is still to come, if it comes. What the transaction saves later belongs to the same unit of work.
+            if (_savedIn == transaction.TransactionId)
+                return;
+            _savedIn = transaction.TransactionId;
+            OutboxInterceptor.AfterCommit(_database, () => delivery.Deliver(outboxId, [.. messages]));
+            return;
+        }
+        delivery.Deliver(outboxId, [.. messages]);
+        (_messages, _state) = ([], null);
     }
 }

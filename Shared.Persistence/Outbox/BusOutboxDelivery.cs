@@ -11,13 +11,17 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// for what a crash, a broken connection or a purged queue left behind. While the broker is away it only waits.
 /// </summary>
 internal sealed partial class BusOutboxDelivery<TDbContext>(
-    IServiceScopeFactory scopes, IBusControl bus, EntityFrameworkOutboxOptions<TDbContext> options, DeliveredMessages<TDbContext> delivered,
+    IServiceScopeFactory scopes, IBusControl bus, EntityFrameworkOutboxOptions<TDbContext> options, OutboxWriter<TDbContext> writer,
     TimeProvider clock, ILogger<BusOutboxDelivery<TDbContext>> logger) : BackgroundService
     where TDbContext : DbContext
 {
     private const int Workers = 16;
 
     private readonly DateTime _startedAt = clock.GetUtcNow().UtcDateTime;
+
+    private long _sweptTo;
+
+    private long _cleanedTo;
 
     private readonly Channel<(Guid OutboxId, OutboxMessage[] Messages)> _committed = Channel.CreateUnbounded<(Guid, OutboxMessage[])>();
 
@@ -50,8 +54,8 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
                 // While the broker is away, holding what was committed would fill the memory; it is in the tables anyway.
                 if (!IsBusHealthy())
                     continue;
-                await SendAsync(one.Messages, CancellationToken.None).ConfigureAwait(false);
-                await delivered.MarkAsync(new Delivered(null, one.OutboxId, one.Messages)).ConfigureAwait(false);
+                var sent = await SendAsync(one.Messages, CancellationToken.None).ConfigureAwait(false);
+                await writer.MarkAsync(Delivered.Of(one.Messages, sent, null, one.OutboxId)).ConfigureAwait(false);
             }
             catch (Exception exception)
             {
@@ -111,74 +115,86 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<TDbContext>();
         database.Database.SetCommandTimeout(options.QueryTimeout);
-        var more = await SweepOutboxesAsync(database, stoppingToken).ConfigureAwait(false);
-        more |= await SweepInboxesAsync(database, stoppingToken).ConfigureAwait(false);
+        var more = await SweepMessagesAsync(database, stoppingToken).ConfigureAwait(false);
         return await CleanAsync(database, stoppingToken).ConfigureAwait(false) || more;
     }
 
-    private async Task<bool> SweepOutboxesAsync(TDbContext database, CancellationToken stoppingToken)
+    /// <summary>Messages of one unit of work: of an outbox, or of a consumed message and its consumer.</summary>
+    private readonly record struct Unit(Guid? OutboxId, Guid? MessageId, Guid? ConsumerId)
     {
-        var now = clock.GetUtcNow();
-        var before = (now - options.DeliveryLease).UtcDateTime;
-        var candidates = await database.Set<OutboxState>().AsNoTracking()
-            .Where(row => row.Delivered == null && row.Created < before).OrderBy(row => row.Created).Take(options.QueryMessageLimit)
-            .Select(row => new { row.OutboxId, row.LockId }).ToListAsync(stoppingToken).ConfigureAwait(false);
-        candidates.RemoveAll(row => IsLeased(row.LockId, now));
-        if (candidates.Count == 0)
-            return false;
-
-        // Compare and swap: of two replicas that saw the same rows, one gets each.
-        var mine = Guid.CreateVersion7(now);
-        var ids = candidates.ConvertAll(row => row.OutboxId);
-        var locks = candidates.ConvertAll(row => row.LockId);
-        await using (var transaction = await database.Database.BeginTransactionAsync(stoppingToken).ConfigureAwait(false))
+        public Unit(OutboxMessage message) : this(message.OutboxId, message.InboxMessageId, message.InboxConsumerId)
         {
-            await database.Set<OutboxState>().Where(row => ids.Contains(row.OutboxId) && locks.Contains(row.LockId))
-                .ExecuteUpdateAsync(set => set.SetProperty(row => row.LockId, mine), stoppingToken).ConfigureAwait(false);
-            await transaction.CommitAsync(stoppingToken).ConfigureAwait(false);
         }
-        var taken = await database.Set<OutboxState>().AsNoTracking().Where(row => ids.Contains(row.OutboxId) && row.LockId == mine)
-            .OrderBy(row => row.Created).Select(row => (Guid?)row.OutboxId).ToListAsync(stoppingToken).ConfigureAwait(false);
-        var messages = (await database.Set<OutboxMessage>().AsNoTracking().Where(row => taken.Contains(row.OutboxId))
-            .OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false)).ToLookup(row => row.OutboxId);
-        foreach (var outboxId in taken)
-        {
-            OutboxMessage[] together = [.. messages[outboxId]];
-            if (await HaveLeftAsync(outboxId!.Value, together, stoppingToken).ConfigureAwait(false))
-                await delivered.MarkAsync(new Delivered(null, outboxId, together)).ConfigureAwait(false);
-        }
-        return taken.Count == options.QueryMessageLimit;
     }
 
-    // A consumed message whose own messages were never delivered, and which the broker did not bring again: its queue was purged, or it was moved.
-    private async Task<bool> SweepInboxesAsync(TDbContext database, CancellationToken stoppingToken)
+    // What was left behind: by a process that ended, by a broker that was away, or by a consumer whose message the broker did not bring again
+    // because its queue was purged or it was moved. Delayed messages are left behind on purpose.
+    private async Task<bool> SweepMessagesAsync(TDbContext database, CancellationToken stoppingToken)
     {
         var now = clock.GetUtcNow();
-        var before = (now - options.DeliveryLease).UtcDateTime;
-        var left = await database.Set<InboxState>().AsNoTracking()
-            .Where(row => row.Delivered == null && row.Consumed < before).OrderBy(row => row.Id).Take(options.QueryMessageLimit)
-            .ToListAsync(stoppingToken).ConfigureAwait(false);
-        left.RemoveAll(row => IsLeased(row.LockId, now));
-        foreach (var inbox in left)
+        var (instant, before, after) = (now.UtcDateTime, (now - options.DeliveryLease).UtcDateTime, _sweptTo);
+        var (outboxes, inboxes, all) = (database.Set<OutboxState>(), database.Set<InboxState>(), database.Set<OutboxMessage>().AsNoTracking());
+        var candidates = all.Where(row => row.SequenceNumber > after && (row.EnqueueTime == null ? row.SentTime < before : row.EnqueueTime <= instant));
+        if (options.DeliveredRetention > TimeSpan.Zero)
         {
-            var mine = Guid.CreateVersion7(now);
-            await using (var transaction = await database.Database.BeginTransactionAsync(stoppingToken).ConfigureAwait(false))
-            {
-                var taken = await database.Set<InboxState>().Where(row => row.Id == inbox.Id && row.LockId == inbox.LockId && row.Delivered == null)
-                    .ExecuteUpdateAsync(set => set.SetProperty(row => row.LockId, mine), stoppingToken).ConfigureAwait(false);
-                await transaction.CommitAsync(stoppingToken).ConfigureAwait(false);
-                if (taken == 0)
-                    continue;
-            }
-            var messages = await database.Set<OutboxMessage>().AsNoTracking()
-                .Where(row => row.InboxMessageId == inbox.MessageId && row.InboxConsumerId == inbox.ConsumerId).OrderBy(row => row.SequenceNumber)
-                .ToListAsync(stoppingToken).ConfigureAwait(false);
-            if (!await HaveLeftAsync(inbox.MessageId, messages, stoppingToken).ConfigureAwait(false))
-                continue;
-            await delivered.MarkAsync(new Delivered(inbox.Id, null, messages)).ConfigureAwait(false);
-            LogSweptInbox(inbox.MessageId, messages.Count);
+            candidates = candidates.Where(row => row.OutboxId != null
+                ? outboxes.Any(state => state.OutboxId == row.OutboxId && state.Delivered == null)
+                : inboxes.Any(state => state.MessageId == row.InboxMessageId && state.ConsumerId == row.InboxConsumerId && state.Delivered == null));
         }
-        return left.Count == options.QueryMessageLimit;
+        var found = await candidates.OrderBy(row => row.SequenceNumber).Take(options.QueryMessageLimit)
+            .Select(row => new { row.SequenceNumber, row.OutboxId, row.InboxMessageId, row.InboxConsumerId, row.EnqueueTime }).ToListAsync(stoppingToken).ConfigureAwait(false);
+        // The next look goes on behind these, so that messages nobody can deliver do not stand in the way of the others.
+        _sweptTo = found.Count == options.QueryMessageLimit ? found[^1].SequenceNumber : 0;
+        if (found.Count == 0)
+            return false;
+
+        var due = found.GroupBy(row => new Unit(row.OutboxId, row.InboxMessageId, row.InboxConsumerId)).ToDictionary(unit => unit.Key, unit => unit.Max(row => row.EnqueueTime));
+        var outboxIds = due.Keys.Where(unit => unit.OutboxId is not null).Select(unit => unit.OutboxId!.Value).ToList();
+        var messageIds = due.Keys.Where(unit => unit.MessageId is not null).Select(unit => unit.MessageId!.Value).Distinct().ToList();
+
+        // Compare and swap: of two replicas that saw the same rows, one gets each.
+        var freeOutboxes = (await outboxes.AsNoTracking().Where(state => outboxIds.Contains(state.OutboxId)).Select(state => new { state.OutboxId, state.LockId })
+            .ToListAsync(stoppingToken).ConfigureAwait(false)).FindAll(state => !IsLeased(state.LockId, due[new Unit(state.OutboxId, null, null)], now));
+        var freeInboxes = (await inboxes.AsNoTracking().Where(state => messageIds.Contains(state.MessageId)).Select(state => new { state.Id, state.MessageId, state.ConsumerId, state.LockId })
+            .ToListAsync(stoppingToken).ConfigureAwait(false)).FindAll(state => due.TryGetValue(new Unit(null, state.MessageId, state.ConsumerId), out var at) && !IsLeased(state.LockId, at, now));
+        var mine = Guid.CreateVersion7(now);
+        outboxIds = freeOutboxes.ConvertAll(state => state.OutboxId);
+        var outboxLocks = freeOutboxes.ConvertAll(state => state.LockId);
+        var inboxIds = freeInboxes.ConvertAll(state => state.Id);
+        var inboxLocks = freeInboxes.ConvertAll(state => state.LockId);
+        if (outboxIds.Count + inboxIds.Count == 0)
+            return _sweptTo > 0;
+        await using (var transaction = await database.Database.BeginTransactionAsync(stoppingToken).ConfigureAwait(false))
+        {
+            if (outboxIds.Count > 0)
+            {
+                await outboxes.Where(state => outboxIds.Contains(state.OutboxId) && outboxLocks.Contains(state.LockId))
+                    .ExecuteUpdateAsync(set => set.SetProperty(state => state.LockId, mine), stoppingToken).ConfigureAwait(false);
+            }
+            if (inboxIds.Count > 0)
+            {
+                await inboxes.Where(state => inboxIds.Contains(state.Id) && inboxLocks.Contains(state.LockId))
+                    .ExecuteUpdateAsync(set => set.SetProperty(state => state.LockId, mine), stoppingToken).ConfigureAwait(false);
+            }
+            await transaction.CommitAsync(stoppingToken).ConfigureAwait(false);
+        }
+
+        var left = await all.Where(row => (outboxIds.Contains(row.OutboxId!.Value) && outboxes.Any(state => state.OutboxId == row.OutboxId && state.LockId == mine))
+                || inboxes.Any(state => inboxIds.Contains(state.Id) && state.MessageId == row.InboxMessageId && state.ConsumerId == row.InboxConsumerId && state.LockId == mine))
+            .OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false);
+        var inboxOf = freeInboxes.ToDictionary(state => new Unit(null, state.MessageId, state.ConsumerId), state => (long?)state.Id);
+        foreach (var some in left.GroupBy(row => new Unit(row)).Chunk(Workers))
+        {
+            await Task.WhenAll(some.Select(async unit =>
+            {
+                OutboxMessage[] messages = [.. unit];
+                if (await HaveLeftAsync(unit.Key.OutboxId ?? unit.Key.MessageId!.Value, messages, stoppingToken).ConfigureAwait(false) is not { } sent)
+                    return;
+                await writer.MarkAsync(Delivered.Of(messages, sent, inboxOf.GetValueOrDefault(unit.Key), unit.Key.OutboxId)).ConfigureAwait(false);
+                LogSwept(unit.Key.OutboxId ?? unit.Key.MessageId!.Value, sent.Count);
+            })).ConfigureAwait(false);
+        }
+        return _sweptTo > 0;
     }
 
     private async Task<bool> CleanAsync(TDbContext database, CancellationToken stoppingToken)
@@ -206,12 +222,17 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         }
         if (options.InboxCleanup)
         {
-            var before = now - (options.DuplicateDetectionWindow > options.DeliveredRetention ? options.DuplicateDetectionWindow : options.DeliveredRetention);
-            // A row stays while messages of its own are kept: without it nobody would know that they can go.
-            var old = await database.Set<InboxState>().Where(row => row.Delivered < before && !database.Set<OutboxMessage>()
-                    .Any(message => message.InboxMessageId == row.MessageId && message.InboxConsumerId == row.ConsumerId)).OrderBy(row => row.Delivered)
-                .Select(row => row.Id).Take(batch).ToListAsync(stoppingToken).ConfigureAwait(false);
-            more |= old.Count == batch;
+            var (before, after) = (now - (options.DuplicateDetectionWindow > options.DeliveredRetention ? options.DuplicateDetectionWindow : options.DeliveredRetention), _cleanedTo);
+            // Keys grow with time, so the oldest rows are the first ones. One with messages left stays: without it nobody could deliver them.
+            var oldest = await database.Set<InboxState>().Where(row => row.Id > after).OrderBy(row => row.Id).Take(batch).Where(row => row.Received < before)
+                .Select(row => new
+                {
+                    row.Id,
+                    HasMessages = database.Set<OutboxMessage>().Any(message => message.InboxMessageId == row.MessageId && message.InboxConsumerId == row.ConsumerId)
+                }).ToListAsync(stoppingToken).ConfigureAwait(false);
+            var old = oldest.FindAll(row => !row.HasMessages).ConvertAll(row => row.Id);
+            _cleanedTo = oldest.Count == batch ? oldest[^1].Id : 0;
+            more |= oldest.Count == batch;
             if (old.Count > 0)
             {
                 await using var transaction = await database.Database.BeginTransactionAsync(stoppingToken).ConfigureAwait(false);
@@ -223,42 +244,42 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
     }
 
     // What cannot be sent although the bus is healthy does not stand in the way of the rest; its lease keeps it from being tried at once.
-    private async Task<bool> HaveLeftAsync(Guid unitOfWork, IReadOnlyList<OutboxMessage> messages, CancellationToken stoppingToken)
+    private async Task<IReadOnlyList<OutboxMessage>?> HaveLeftAsync(Guid unitOfWork, IReadOnlyList<OutboxMessage> messages, CancellationToken stoppingToken)
     {
         try
         {
-            await SendAsync(messages, stoppingToken).ConfigureAwait(false);
-            return true;
+            return await SendAsync(messages, stoppingToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (!stoppingToken.IsCancellationRequested && IsBusHealthy())
         {
             LogNotDelivered(exception, unitOfWork);
-            return false;
+            return null;
         }
     }
 
-    private async Task SendAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken stoppingToken)
+    private async Task<IReadOnlyList<OutboxMessage>> SendAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken stoppingToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
         limit.CancelAfter(options.DeliveryLease);
-        await OutboxMessages.SendAsync(messages, bus, clock.GetUtcNow().UtcDateTime, limit.Token).ConfigureAwait(false);
+        return await OutboxMessages.SendAsync(messages, bus, clock.GetUtcNow().UtcDateTime, limit.Token).ConfigureAwait(false);
     }
 
     // The first 48 bits of a version-7 id are the milliseconds since 1970 at which the row was taken.
-    private bool IsLeased(Guid lockId, DateTimeOffset now)
+    private bool IsLeased(Guid lockId, DateTime? due, DateTimeOffset now)
     {
         Span<byte> bytes = stackalloc byte[16];
         lockId.TryWriteBytes(bytes, bigEndian: true, out _);
         var taken = DateTimeOffset.FromUnixTimeMilliseconds((System.Buffers.Binary.BinaryPrimitives.ReadInt64BigEndian(bytes) >> 16) & 0xFFFFFFFFFFFF);
-        return now - taken < options.DeliveryLease;
+        // Who took it before a delayed message was due did not deliver that one.
+        return now - taken < options.DeliveryLease && !(taken.UtcDateTime < due);
     }
 
-    [LoggerMessage(EventId = 4101, Level = LogLevel.Warning, Message = "Outbox {OutboxId} is not delivered yet; the sweeper tries again.")]
-    private partial void LogNotDelivered(Exception exception, Guid outboxId);
+    [LoggerMessage(EventId = 4101, Level = LogLevel.Warning, Message = "What {UnitOfWork} sent is not delivered yet; the sweeper tries again.")]
+    private partial void LogNotDelivered(Exception exception, Guid unitOfWork);
 
     [LoggerMessage(EventId = 4102, Level = LogLevel.Warning, Message = "The outbox sweeper failed, {Failures} times in a row.")]
     private partial void LogPassFailed(Exception exception, int failures);
 
-    [LoggerMessage(EventId = 4103, Level = LogLevel.Information, Message = "Delivered {Count} messages left behind by message {MessageId}.")]
-    private partial void LogSweptInbox(Guid messageId, int count);
+    [LoggerMessage(EventId = 4103, Level = LogLevel.Information, Message = "Delivered {Count} messages left behind by {UnitOfWork}.")]
+    private partial void LogSwept(Guid unitOfWork, int count);
 }

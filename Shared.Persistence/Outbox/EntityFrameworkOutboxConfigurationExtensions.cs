@@ -4,6 +4,7 @@ using MassTransit.DependencyInjection;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Middleware;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -22,7 +23,9 @@ public static class EntityFrameworkOutboxConfigurationExtensions
 
         configurator.TryAddSingleton(TimeProvider.System);
         configurator.AddSingleton(options);
-        configurator.AddSingleton<DeliveredMessages<TDbContext>>();
+        configurator.AddSingleton<InboxReader<TDbContext>>();
+        configurator.AddSingleton<OutboxWriter<TDbContext>>();
+        configurator.TryAddEnumerable(ServiceDescriptor.Singleton(typeof(IDbContextOptionsConfiguration<>), typeof(OutboxInterceptorConfiguration<>)));
         configurator.AddSingleton<BusOutboxDelivery<TDbContext>>();
         configurator.AddScoped<IOutboxContextFactory<TDbContext>, EntityFrameworkOutboxContextFactory<TDbContext>>();
         configurator.AddHostedService(services => services.GetRequiredService<BusOutboxDelivery<TDbContext>>());

@@ -5,58 +5,44 @@ using Microsoft.EntityFrameworkCore;
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>
-/// Consumes a message in one transaction (inbox row, the consumer's own rows, the messages it sent), then delivers those messages without
-/// any lock, then marks them delivered together with those of other messages, and only then lets the message be acknowledged. A crash
+/// Consumes a message in one transaction (its inbox row, the rows its handler changed, the messages it sent), which it may share with other
+/// messages, then delivers what it sent without any lock, then marks that delivered, and only then lets the message be acknowledged. A crash
 /// anywhere in between is mended by the next delivery of the same message: it finds the inbox row and sends what is left, with the same ids.
 /// </summary>
 internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
-    TDbContext database, IServiceProvider services, EntityFrameworkOutboxOptions<TDbContext> outbox, DeliveredMessages<TDbContext> delivered,
-    TimeProvider clock) : IOutboxContextFactory<TDbContext>
+    TDbContext database, IServiceProvider services, EntityFrameworkOutboxOptions<TDbContext> outbox, InboxReader<TDbContext> reader,
+    OutboxWriter<TDbContext> writer, TimeProvider clock) : IOutboxContextFactory<TDbContext>
     where TDbContext : DbContext
 {
     public async Task Send<T>(ConsumeContext<T> context, OutboxConsumeOptions options, IPipe<OutboxConsumeContext<T>> next)
         where T : class
     {
         var messageId = context.GetOriginalMessageId() ?? throw new MessageException(typeof(T), "The inbox needs a message id.");
-        var now = clock.GetUtcNow().UtcDateTime;
+        var now = clock.GetUtcNow();
         var consumed = new EntityFrameworkOutboxConsumeContext<T>(context, options, services, database, clock);
-        // The transaction is undone as a whole, never in parts; a savepoint before each save would cost round trips for nothing.
-        database.Database.AutoSavepointsEnabled = false;
-
-        await using (var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, context.CancellationToken).ConfigureAwait(false))
+        var inbox = new InboxState
         {
-            var inboxId = await InboxStatements.InsertAsync(
-                database, messageId, options.ConsumerId, Guid.CreateVersion7(clock.GetUtcNow()), now, context.ExpirationTime, context.CancellationToken).ConfigureAwait(false);
-            if (inboxId is { } id)
-            {
-                await next.Send(consumed).ConfigureAwait(false);
-                consumed.InboxId = id;
-                foreach (var message in consumed.Messages)
-                {
-                    message.InboxMessageId = messageId;
-                    message.InboxConsumerId = options.ConsumerId;
-                }
-                database.AddRange(consumed.Messages);
-                if (consumed.Messages.Count == 0)
-                {
-                    var inbox = new InboxState { Id = id, MessageId = messageId, ConsumerId = options.ConsumerId };
-                    database.Attach(inbox);
-                    inbox.Delivered = now;
-                }
-                await database.SaveChangesAsync(context.CancellationToken).ConfigureAwait(false);
-                await transaction.CommitAsync(context.CancellationToken).ConfigureAwait(false);
-            }
-            else
-            {
-                await transaction.RollbackAsync(context.CancellationToken).ConfigureAwait(false);
-                await ResumeAsync(consumed, messageId, options.ConsumerId, context.CancellationToken).ConfigureAwait(false);
-            }
+            MessageId = messageId,
+            ConsumerId = options.ConsumerId,
+            LockId = Guid.CreateVersion7(now),
+            Received = now.UtcDateTime,
+            ReceiveCount = 1,
+            Consumed = now.UtcDateTime,
+            ExpirationTime = context.ExpirationTime
+        };
+
+        // A repeat that is being consumed elsewhere at this moment is found by the unique key of its inbox row, after its handler has run for
+        // nothing.
+        if (await reader.WasConsumedAsync(messageId, options.ConsumerId).ConfigureAwait(false)
+            || !await ConsumeAsync(consumed, inbox, next, context.CancellationToken).ConfigureAwait(false))
+        {
+            await ResumeAsync(consumed, inbox, context.CancellationToken).ConfigureAwait(false);
         }
 
         if (consumed.Messages.Count > 0)
         {
-            await OutboxMessages.SendAsync(consumed.Messages, context.ReceiveContext.SendEndpointProvider, now, context.CancellationToken).ConfigureAwait(false);
-            await delivered.MarkAsync(new Delivered(consumed.InboxId, null, consumed.Messages)).ConfigureAwait(false);
+            var sent = await OutboxMessages.SendAsync(consumed.Messages, context.ReceiveContext.SendEndpointProvider, clock.GetUtcNow().UtcDateTime, context.CancellationToken).ConfigureAwait(false);
+            await writer.MarkAsync(Delivered.Of(consumed.Messages, sent, consumed.InboxId, null)).ConfigureAwait(false);
         }
 
         consumed.SetDone();
@@ -65,28 +51,95 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("entityFrameworkOutbox");
 
-    // The message has been consumed before: what it sent may not have reached the broker.
-    private async Task ResumeAsync<T>(EntityFrameworkOutboxConsumeContext<T> consumed, Guid messageId, Guid consumerId, CancellationToken cancellationToken)
+    // Returns false when the message has been consumed before.
+    private async Task<bool> ConsumeAsync<T>(
+        EntityFrameworkOutboxConsumeContext<T> consumed, InboxState inbox, IPipe<OutboxConsumeContext<T>> next, CancellationToken cancellationToken)
         where T : class
     {
+        // A transaction is undone as a whole, never in parts; a savepoint before each save would cost round trips for nothing.
+        database.Database.AutoSavepointsEnabled = false;
+        try
+        {
+            if (outbox.MayShareCommits(database))
+                OutboxInterceptor.Enter(database, outbox.IsolationLevel);
+            else
+                await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
+
+            await next.Send(consumed).ConfigureAwait(false);
+            OutboxInterceptor.Leave(database);
+
+            foreach (var message in consumed.Messages)
+                (message.InboxMessageId, message.InboxConsumerId) = (inbox.MessageId, inbox.ConsumerId);
+            if (consumed.Messages.Count == 0)
+                inbox.Delivered = inbox.Consumed;
+
+            var transaction = database.Database.CurrentTransaction;
+            if (transaction is null && WriteSet.Of(database, inbox, consumed.Messages) is { } changes)
+            {
+                await writer.WriteAsync(changes).ConfigureAwait(false);
+            }
+            else
+            {
+                transaction ??= await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
+                database.Add(inbox);
+                database.AddRange(consumed.Messages);
+                await database.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
+                await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+                await transaction.DisposeAsync().ConfigureAwait(false);
+            }
+            consumed.InboxId = inbox.Id;
+            return true;
+        }
+        catch (Exception)
+        {
+            OutboxInterceptor.Leave(database);
+            if (database.Database.CurrentTransaction is { } transaction)
+                await transaction.DisposeAsync().ConfigureAwait(false);
+            database.ChangeTracker.Clear();
+            consumed.Messages.Clear();
+            if (await WasConsumedAsync(inbox).ConfigureAwait(false))
+                return false;
+            throw;
+        }
+    }
+
+    // Whatever went wrong, a message that has been consumed before did not fail: it found the world it left behind.
+    private async Task<bool> WasConsumedAsync(InboxState inbox)
+    {
+        try
+        {
+            return await reader.WasConsumedAsync(inbox.MessageId, inbox.ConsumerId).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // The database is what failed.
+            return false;
+        }
+    }
+
+    // The message has been consumed before: what it sent may not have reached the broker.
+    private async Task ResumeAsync<T>(EntityFrameworkOutboxConsumeContext<T> consumed, InboxState inbox, CancellationToken cancellationToken)
+        where T : class
+    {
+        // Counted by the database, so that copies that arrive together do not count over each other.
         await using (var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false))
         {
-            // Counted by the database, so that copies that arrive together do not count over each other.
-            await database.Set<InboxState>().Where(row => row.MessageId == messageId && row.ConsumerId == consumerId)
-                .ExecuteUpdateAsync(set => set.SetProperty(row => row.ReceiveCount, row => row.ReceiveCount + 1), cancellationToken).ConfigureAwait(false);
+            await Repeats(inbox).ExecuteUpdateAsync(set => set.SetProperty(row => row.ReceiveCount, row => row.ReceiveCount + 1), cancellationToken).ConfigureAwait(false);
             await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         }
-        var inbox = await database.Set<InboxState>().AsNoTracking()
-            .FirstAsync(row => row.MessageId == messageId && row.ConsumerId == consumerId, cancellationToken).ConfigureAwait(false);
-        consumed.InboxId = inbox.Id;
-        consumed.Resumed(inbox.ReceiveCount);
-        if (inbox.Delivered is null)
+        var known = await Repeats(inbox).AsNoTracking().FirstAsync(cancellationToken).ConfigureAwait(false);
+        consumed.InboxId = known.Id;
+        consumed.Resumed(known.ReceiveCount);
+        if (known.Delivered is null)
         {
             consumed.Messages.AddRange(await database.Set<OutboxMessage>().AsNoTracking()
-                .Where(row => row.InboxMessageId == messageId && row.InboxConsumerId == consumerId).OrderBy(row => row.SequenceNumber)
+                .Where(row => row.InboxMessageId == inbox.MessageId && row.InboxConsumerId == inbox.ConsumerId).OrderBy(row => row.SequenceNumber)
                 .ToListAsync(cancellationToken).ConfigureAwait(false));
         }
     }
+
+    private IQueryable<InboxState> Repeats(InboxState inbox) =>
+        database.Set<InboxState>().Where(row => row.MessageId == inbox.MessageId && row.ConsumerId == inbox.ConsumerId);
 }
 
 /// <summary>Marks a consume context whose work is saved and committed by the outbox, not by the saga repository within it.</summary>

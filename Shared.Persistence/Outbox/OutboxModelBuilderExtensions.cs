@@ -29,7 +29,6 @@ public static class OutboxModelBuilderExtensions
         inbox.HasKey(p => p.Id);
         inbox.Ignore(p => p.RowVersion);
         inbox.HasIndex(p => new { p.MessageId, p.ConsumerId }).IsUnique();
-        inbox.HasIndex(p => p.Delivered);
         inbox.Property(p => p.Received).HasConversion(Utc);
         inbox.Property(p => p.Consumed).HasConversion(Utc);
         inbox.Property(p => p.Delivered).HasConversion(Utc);

@@ -1,0 +1,159 @@
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace MassTransit.EntityFrameworkCoreIntegration;
+
+/// <summary>
+/// Messages that have reached the broker, and the consumed message or the unit of work they belong to where these were its last.
+/// </summary>
+internal sealed record Delivered(long? InboxId, Guid? OutboxId, IReadOnlyList<OutboxMessage> Messages)
+{
+    public static Delivered Of(IReadOnlyList<OutboxMessage> all, IReadOnlyList<OutboxMessage> sent, long? inboxId, Guid? outboxId) =>
+        sent.Count == all.Count ? new Delivered(inboxId, outboxId, sent) : new Delivered(null, null, sent);
+}
+
+/// <summary>
+/// Commits across messages: whatever is waiting (what handlers changed and decided to send, and marks of what was delivered) goes into one
+/// transaction. At light load that is one message and nobody waits; under load the cost of a transaction is shared. What cannot be written
+/// is taken out and tried alone; the others of its group are not harmed.
+/// </summary>
+internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
+    where TDbContext : DbContext
+{
+    private const int MostPerCommit = 256;
+
+    private readonly IServiceScopeFactory _scopes;
+    private readonly EntityFrameworkOutboxOptions<TDbContext> _options;
+    private readonly TimeProvider _clock;
+    private readonly Grouped<Work> _waiting;
+
+    public OutboxWriter(IServiceScopeFactory scopes, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock)
+    {
+        (_scopes, _options, _clock) = (scopes, options, clock);
+        _waiting = new Grouped<Work>(WriteAsync, MostPerCommit);
+    }
+
+    /// <summary>Completes when the changes are committed.</summary>
+    public Task WriteAsync(WriteSet changes) => Add(new Work(changes, null));
+
+    /// <summary>Completes when the mark is committed.</summary>
+    public Task MarkAsync(Delivered delivered) => Add(new Work(null, delivered));
+
+    public ValueTask DisposeAsync() => _waiting.DisposeAsync();
+
+    private Task Add(Work work) => _waiting.Add(work) ? work.Task : Task.FromCanceled(new CancellationToken(true));
+
+    private async Task WriteAsync(List<Work> group)
+    {
+        var (colliding, written) = (new List<Work>(), new List<Work>(group.Count));
+        try
+        {
+            await CommitAsync(group, written, colliding).ConfigureAwait(false);
+            foreach (var one in written)
+                one.SetWritten();
+        }
+        catch (Exception exception) when (group.Count > 1 && IsOfOne(exception))
+        {
+            // The rows the database refused tell whose fault it was; where it does not say, each is tried alone.
+            var refused = exception is DbUpdateException { Entries: { Count: > 0 } entries } ? entries.Select(entry => entry.Entity).ToHashSet() : null;
+            var alone = refused is null ? group : group.FindAll(one => one.Changes?.Owns(refused) ?? false);
+            if (alone.Count == 0)
+                alone = group;
+            if (alone.Count < group.Count)
+                await WriteAsync(group.FindAll(one => !alone.Contains(one))).ConfigureAwait(false);
+            foreach (var one in alone)
+                await WriteAsync([one]).ConfigureAwait(false);
+            return;
+        }
+        catch (Exception exception)
+        {
+            // The consumers fail; their messages come again, and the inbox tells whether this was committed after all.
+            foreach (var one in group)
+                one.SetFailed(exception);
+            return;
+        }
+        if (colliding.Count > 0)
+            await WriteAsync(colliding).ConfigureAwait(false);
+    }
+
+    private async Task CommitAsync(List<Work> group, List<Work> written, List<Work> colliding)
+    {
+        await using var scope = _scopes.CreateAsyncScope();
+        var database = scope.ServiceProvider.GetRequiredService<TDbContext>();
+        // Everything is handed over in its final state. Looking for more would find rows that other contexts have already stored.
+        database.ChangeTracker.AutoDetectChangesEnabled = false;
+        database.Database.AutoSavepointsEnabled = false;
+
+        var (keys, delivered) = (new HashSet<object>(), new List<Delivered>());
+        foreach (var one in group)
+        {
+            if (one.Changes is null)
+                delivered.Add(one.Delivered!);
+            else if (!one.Changes.TryMoveTo(database, keys))
+            {
+                // Two messages that change one row are written one after the other.
+                colliding.Add(one);
+                continue;
+            }
+            written.Add(one);
+        }
+
+        await using var transaction = await database.Database.BeginTransactionAsync(_options.IsolationLevel).ConfigureAwait(false);
+        if (delivered.Count > 0)
+            await MarkAsync(database, delivered).ConfigureAwait(false);
+        if (delivered.Count < written.Count)
+            await database.SaveChangesAsync().ConfigureAwait(false);
+        await transaction.CommitAsync().ConfigureAwait(false);
+    }
+
+    private async Task MarkAsync(TDbContext database, List<Delivered> delivered)
+    {
+        var inboxes = delivered.Where(one => one.InboxId is not null).Select(one => one.InboxId!.Value).Order().ToArray();
+        var outboxes = delivered.Where(one => one.OutboxId is not null).Select(one => one.OutboxId!.Value).Order().ToArray();
+        var messages = delivered.SelectMany(one => one.Messages).Select(message => message.SequenceNumber).Order().ToArray();
+        var now = _clock.GetUtcNow().UtcDateTime;
+        var keep = _options.DeliveredRetention > TimeSpan.Zero;
+
+        if (!keep)
+            await database.Set<OutboxMessage>().Where(row => messages.Contains(row.SequenceNumber)).ExecuteDeleteAsync().ConfigureAwait(false);
+        if (inboxes.Length > 0)
+        {
+            await database.Set<InboxState>().Where(row => inboxes.Contains(row.Id))
+                .ExecuteUpdateAsync(set => set.SetProperty(row => row.Delivered, now)).ConfigureAwait(false);
+        }
+        if (outboxes.Length > 0 && keep)
+        {
+            await database.Set<OutboxState>().Where(row => outboxes.Contains(row.OutboxId))
+                .ExecuteUpdateAsync(set => set.SetProperty(row => row.Delivered, now)).ConfigureAwait(false);
+        }
+        else if (outboxes.Length > 0)
+        {
+            await database.Set<OutboxState>().Where(row => outboxes.Contains(row.OutboxId)).ExecuteDeleteAsync().ConfigureAwait(false);
+        }
+    }
+
+    // Trouble with what one message wrote, and not with the database: a conflict, a violated constraint, a deadlock (class 40).
+    private static bool IsOfOne(Exception exception) =>
+        exception is InvalidOperationException
+        || (exception is DbUpdateException && exception.InnerException is not DbException { IsTransient: true, SqlState: not ['4', '0', ..] });
+
+    private sealed class Work(WriteSet? changes, Delivered? delivered)
+    {
+        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public WriteSet? Changes { get; } = changes;
+
+        public Delivered? Delivered { get; } = delivered;
+
+        public Task Task => _done.Task;
+
+        public void SetWritten()
+        {
+            Changes?.Accept();
+            _done.TrySetResult();
+        }
+
+        public void SetFailed(Exception exception) => _done.TrySetException(exception);
+    }
+}
