@@ -212,8 +212,6 @@ namespace ConcertSaga.Orchestrator.Data.Migrations.PostgreSql
 
                     b.HasKey("Id");
 
-                    b.HasIndex("Delivered");
-
                     b.HasIndex("MessageId", "ConsumerId")
                         .IsUnique();
 

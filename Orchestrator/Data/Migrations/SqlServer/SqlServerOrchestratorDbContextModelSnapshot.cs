@@ -225,8 +225,6 @@ namespace ConcertSaga.Orchestrator.Data.Migrations.SqlServer
 
                     b.HasKey("Id");
 
-                    b.HasIndex("Delivered");
-
                     b.HasIndex("MessageId", "ConsumerId")
                         .IsUnique();
 

@@ -205,8 +205,6 @@ namespace ConcertSaga.Orchestrator.Data.Migrations.Sqlite
 
                     b.HasKey("Id");
 
-                    b.HasIndex("Delivered");
-
                     b.HasIndex("MessageId", "ConsumerId")
                         .IsUnique();
 
