@@ -18,7 +18,7 @@ if (parsed.Action is not HelpAction && parsed.Errors.Count > 0)
 }
 try
 {
-    return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(2) });
 }
 catch (Exception exception) when (exception is BenchmarkException or Xunit.Sdk.SkipException or OperationCanceledException)
 {
