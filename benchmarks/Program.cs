@@ -13,7 +13,7 @@ var root = new RootCommand("Measures ConcertSaga on this machine, on loopback on
 var parsed = root.Parse(args);
 if (parsed.Action is not HelpAction && parsed.Errors.Count > 0)
 {
-    Console.Error.WriteLine($"benchmarks: {parsed.Errors[0].Message} See --help.");
+    Console.Error.WriteLine($"benchmarks: {parsed.Errors[0].Message.ReplaceLineEndings("").Replace('\t', ' ')} See --help.");
     return 2;
 }
 try

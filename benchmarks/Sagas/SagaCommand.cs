@@ -21,11 +21,7 @@ internal static class SagaCommand
             DefaultValueFactory = _ => [10, 50],
             AllowMultipleArgumentsPerToken = true
         };
-        rates.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int[]>()?.Any(rate => rate is < 0 or > 10_000) == true)
-                result.AddError("--rate is out of range; allowed: 0 to 10000.");
-        });
+        Between(rates, 0, 10_000);
         var only = new Option<string[]>("--only")
         {
             Description = "The variants; may be given several times.",
@@ -52,11 +48,13 @@ internal static class SagaCommand
     public static Option<int> Positive(string name, string description, int otherwise)
     {
         var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => otherwise };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is < 1 or > 1_000_000)
-                result.AddError($"{name} is out of range; allowed: 1 to 1000000.");
-        });
+        Between(option, 1, 1_000_000);
         return option;
     }
+
+    private static void Between(Option option, int least, int most) => option.Validators.Add(result =>
+    {
+        if (result.Tokens.Any(token => !int.TryParse(token.Value, out var number) || number < least || number > most))
+            result.AddError($"{option.Name} is {string.Join(' ', result.Tokens)}; allowed: {least} to {most}.");
+    });
 }
