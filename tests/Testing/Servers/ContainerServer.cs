@@ -12,6 +12,8 @@ internal sealed class ContainerServer(IContainer container, string connectionStr
 
     public string ConnectionString => connectionString;
 
+    public int? ProcessId => null;
+
     /// <summary>Whether there is a Docker API to use. <c>CONCERT_TEST_NO_DOCKER=1</c> hides it.</summary>
     public static Task<bool> IsPossibleAsync() => DockerAnswers.Value;
 

@@ -7,6 +7,8 @@ internal sealed class GivenServer(string connectionString, string setting) : ISe
 {
     public string ConnectionString => connectionString;
 
+    public int? ProcessId => null;
+
     public Task StartAsync() => Task.CompletedTask;
 
     public Task StopAsync() => KillAsync();

@@ -6,6 +6,9 @@ internal interface IServerInstance : IAsyncDisposable
     /// <summary>Where it answers; the same after it was stopped or killed and started again.</summary>
     string ConnectionString { get; }
 
+    /// <summary>The id of its process on this machine; null where it runs somewhere else or in a container.</summary>
+    int? ProcessId { get; }
+
     Task StartAsync();
 
     Task StopAsync();

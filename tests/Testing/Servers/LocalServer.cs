@@ -10,6 +10,8 @@ internal sealed class LocalServer : IServerInstance
 
     public required string ConnectionString { get; init; }
 
+    public int? ProcessId => Running.ProcessId;
+
     /// <summary>Everything the server keeps.</summary>
     public required string Folder { get; init; }
 

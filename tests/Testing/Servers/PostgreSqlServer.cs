@@ -16,10 +16,18 @@ public sealed class PostgreSqlServer : IAsyncDisposable
 
     // What a container and a local program share. Commits survive the kill of the process without these writes to disk, but not a power
     // cut, which no test here makes; synchronous_commit stays on, because a commit that a kill may lose would be a lie to the tests.
-    private static readonly string[] Options =
+    private static readonly string[] ForTests =
         ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=on", "-c", "max_connections=400"];
 
-    private readonly SharedServer _server = new(ChooseAsync);
+    private readonly SharedServer _server;
+
+    /// <summary>Nothing runs until it is asked for.</summary>
+    public PostgreSqlServer() => _server = new SharedServer(ChooseAsync);
+
+    /// <summary>Whether a commit waits for the disk, as it does in production. For measurements; tests do without.</summary>
+    public bool IsDurable { get; init; }
+
+    private string[] Options => IsDurable ? ["-c", "max_connections=400"] : ForTests;
 
     /// <summary>Leads to the server's own database, as its administrator.</summary>
     public async Task<string> ConnectionStringAsync() => (await _server.GetAsync()).ConnectionString;
@@ -41,6 +49,9 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         return new NpgsqlConnectionStringBuilder(server) { Database = unique, Pooling = true }.ConnectionString;
     }
 
+    /// <summary>The id of the server's process; null where it runs somewhere else or in a container.</summary>
+    public async Task<int?> ProcessIdAsync() => (await _server.GetAsync()).ProcessId;
+
     /// <summary>Ends the server as <c>kill -9</c> does. What was committed is there after <see cref="StartAsync"/>.</summary>
     public async Task KillAsync() => await (await _server.GetAsync()).KillAsync();
 
@@ -53,7 +64,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
     /// <inheritdoc />
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
-    private static async Task<IServerInstance> ChooseAsync()
+    private async Task<IServerInstance> ChooseAsync()
     {
         if (Environment.GetEnvironmentVariable(Setting) is { Length: > 0 } given)
             return new GivenServer(given, Setting);
@@ -68,7 +79,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         return null!;
     }
 
-    private static ContainerServer Container()
+    private ContainerServer Container()
     {
         var port = LoopbackPort.Free();
         var image = Environment.GetEnvironmentVariable("CONCERT_TEST_POSTGRES_IMAGE") is { Length: > 0 } named ? named : DefaultImage;
@@ -82,7 +93,7 @@ public sealed class PostgreSqlServer : IAsyncDisposable
         return new ContainerServer(container, address, () => AnswersAsync(address));
     }
 
-    private static async Task<LocalServer> LocalAsync(string initdb, string postgres)
+    private async Task<LocalServer> LocalAsync(string initdb, string postgres)
     {
         var folder = LocalServer.CreateFolder("postgres");
         var data = Path.Combine(folder, "data");

@@ -43,6 +43,9 @@ public sealed class RabbitMqServer : IAsyncDisposable
         return new UriBuilder(server.ConnectionString) { Path = unique }.Uri.ToString();
     }
 
+    /// <summary>The id of the broker's process; null where it runs somewhere else or in a container.</summary>
+    public async Task<int?> ProcessIdAsync() => (await _server.GetAsync()).ProcessId;
+
     /// <summary>Ends the broker as <c>kill -9</c> does. What it confirmed is there after <see cref="StartAsync"/>.</summary>
     public async Task KillAsync() => await (await _server.GetAsync()).KillAsync();
 

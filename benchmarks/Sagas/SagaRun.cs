@@ -1,0 +1,100 @@
+using ConcertSaga.Benchmarks.Measuring;
+using Npgsql;
+
+namespace ConcertSaga.Benchmarks.Sagas;
+
+/// <summary>What one load of one round came to; processor times and commits are per saga.</summary>
+internal sealed record SagaMeasurement(
+    int? Rate, double PerSecond, double P50, double P99, double AppCpu, double DatabaseCpu, double BrokerCpu, double AllocatedKilobytes, double Commits)
+{
+    public override string ToString() =>
+        $"{PerSecond:0} sagas/s, p50 {P50:0.0} ms, p99 {P99:0.0} ms, CPU ms a saga {AppCpu:0.00} + {DatabaseCpu:0.00} + {BrokerCpu:0.00}, {Commits:0.00} commits a saga";
+}
+
+/// <summary>One variant with its process, its database and its virtual host, and what was measured of it.</summary>
+internal sealed class SagaRun : IAsyncDisposable
+{
+    private readonly Servers _servers;
+    private readonly SagaWorker _worker;
+    private readonly SagaDatabase? _database;
+    private readonly List<SagaMeasurement> _measurements = [];
+    private int _sagasOfRound;
+
+    private SagaRun(Servers servers, string name, SagaWorker worker, SagaDatabase? database) =>
+        (_servers, Name, _worker, _database) = (servers, name, worker, database);
+
+    public string Name { get; }
+
+    public List<string> Faults { get; } = [];
+
+    public static async Task<SagaRun> StartAsync(Servers servers, string name, string kind, int concurrency, SagaPlan plan)
+    {
+        // The watching connection takes no part in the statistics of the database it watches, apart from its few queries.
+        var address = await servers.Database.CreateDatabaseAsync($"saga_{kind}");
+        var settings = new SagaSettings(kind, concurrency, plan.Quorum, new NpgsqlConnectionStringBuilder(address)
+        {
+            ApplicationName = $"saga-{kind}",
+            MaxAutoPrepare = 100,
+            AutoPrepareMinUsages = 2,
+            MaxPoolSize = 4 * concurrency + 20,
+            NoResetOnClose = true,
+            Options = SagaDatabase.ConnectionOptions
+        }.ConnectionString, new Uri(await servers.Broker.CreateVirtualHostAsync($"saga-{kind}")));
+        var run = new SagaRun(servers, name, await SagaWorker.StartAsync(settings), kind == SagaVariants.Stock ? null : new SagaDatabase(NpgsqlDataSource.Create(address)));
+        try
+        {
+            await run._worker.RunAsync(plan.Warm);
+            return run;
+        }
+        catch
+        {
+            await run.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Samples Figures(int? rate, Func<SagaMeasurement, double> figure) => new(_measurements.Where(one => one.Rate == rate).Select(figure));
+
+    /// <summary>Every round begins with empty tables.</summary>
+    public async Task StartRoundAsync()
+    {
+        _sagasOfRound = 0;
+        if (_database is not null)
+            await _database.EmptyAsync();
+    }
+
+    /// <summary>A burst, or without end a steady load at a rate.</summary>
+    public async Task<SagaMeasurement> MeasureAsync(int? rate, SagaPlan plan)
+    {
+        var sagas = rate is { } perSecond ? perSecond * plan.Seconds : plan.Sagas;
+        // Commits are counted for bursts: the count is late, and at a light load the product's look for left messages counts too.
+        var countsCommits = rate is null && _database is not null;
+        var commits = countsCommits ? await _database!.CommitsAsync() : double.NaN;
+        var (app, database, broker) = (CpuTime.Of(_worker.ProcessId), CpuTime.OfFamily(_servers.DatabaseProcess), CpuTime.Of(_servers.BrokerProcess));
+        var result = await _worker.RunAsync(sagas, rate);
+        app = CpuTime.Of(_worker.ProcessId) - app;
+        database = _database is null ? double.NaN : CpuTime.OfFamily(_servers.DatabaseProcess) - database;
+        broker = CpuTime.Of(_servers.BrokerProcess) - broker;
+        _database?.WasActive();
+        commits = countsCommits ? await _database!.CommitsAsync() - commits : double.NaN;
+        _sagasOfRound += sagas;
+        var measurement = new SagaMeasurement(rate, sagas / result.Seconds, result.P50, result.P99,
+            app / sagas, database / sagas, broker / sagas, result.AllocatedBytes / 1024.0 / sagas, commits / sagas);
+        _measurements.Add(measurement);
+        return measurement;
+    }
+
+    /// <summary>Compares the totals of the round with what was started.</summary>
+    public async Task CheckAsync()
+    {
+        if (_database is not null)
+            Faults.AddRange((await _database.FaultsAsync(_sagasOfRound)).Select(fault => $"{Name}: {fault}"));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _worker.Dispose();
+        if (_database is not null)
+            await _database.DisposeAsync();
+    }
+}

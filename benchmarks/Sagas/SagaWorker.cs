@@ -1,0 +1,112 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using ConcertSaga.Benchmarks.Measuring;
+
+namespace ConcertSaga.Benchmarks.Sagas;
+
+/// <summary>One line to a worker: with <see cref="Settings"/> start; otherwise run this many sagas, at once or at a rate.</summary>
+public sealed record WorkerRequest(SagaSettings? Settings, int Sagas = 0, double? PerSecond = null);
+
+/// <summary>One line back.</summary>
+public sealed record WorkerReply(LoadResult? Result, string? Error);
+
+[JsonSerializable(typeof(WorkerRequest))]
+[JsonSerializable(typeof(WorkerReply))]
+internal sealed partial class WorkerJson : JsonSerializerContext;
+
+/// <summary>A variant in a process of its own that stays warm from round to round. It takes and gives lines of JSON and ends with its input.</summary>
+internal sealed class SagaWorker : IDisposable
+{
+    private const string Name = "saga-worker";
+
+    private readonly Process _process;
+
+    private SagaWorker(Process process) => _process = process;
+
+    public int ProcessId => _process.Id;
+
+    /// <summary>Starts the process and its variant.</summary>
+    public static async Task<SagaWorker> StartAsync(SagaSettings settings)
+    {
+        var worker = new SagaWorker(Process.Start(new ProcessStartInfo("dotnet", [typeof(SagaWorker).Assembly.Location, Name])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true
+        })!);
+        try
+        {
+            await worker.AskAsync(new WorkerRequest(settings));
+            return worker;
+        }
+        catch
+        {
+            worker.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs sagas there.</summary>
+    public async Task<LoadResult> RunAsync(int sagas, double? perSecond = null) => (await AskAsync(new WorkerRequest(null, sagas, perSecond)))!;
+
+    public void Dispose()
+    {
+        _process.StandardInput.Close();
+        if (!_process.WaitForExit(TimeSpan.FromSeconds(20)))
+            _process.Kill(entireProcessTree: true);
+        _process.Dispose();
+    }
+
+    /// <summary>The other end, in the process.</summary>
+    public static Command CreateCommand()
+    {
+        var command = new Command(Name, "Runs one variant; started by the saga command.") { Hidden = true };
+        command.SetAction(async (_, cancellation) =>
+        {
+            // Whatever else writes to the console must not get between the lines.
+            using var replies = new StreamWriter(Console.OpenStandardOutput()) { AutoFlush = true };
+            Console.SetOut(Console.Error);
+            ISagaVariant? variant = null;
+            while (await Console.In.ReadLineAsync(cancellation) is { } line)
+            {
+                WorkerReply reply;
+                try
+                {
+                    var request = JsonSerializer.Deserialize(line, WorkerJson.Default.WorkerRequest)!;
+                    if (request.Settings is { } settings)
+                    {
+                        variant = SagaVariants.Create(settings);
+                        await variant.StartAsync();
+                        reply = new WorkerReply(null, null);
+                    }
+                    else
+                    {
+                        reply = new WorkerReply(request.PerSecond is { } rate
+                            ? await SagaLoad.SteadyAsync(request.Sagas, rate, variant!.SendStartAsync)
+                            : await SagaLoad.BurstAsync(request.Sagas, variant!.SendStartAsync), null);
+                    }
+                }
+                catch (Exception exception) when (exception is not OutOfMemoryException)
+                {
+                    if (exception is not BenchmarkException)
+                        await Console.Error.WriteLineAsync(exception.ToString());
+                    reply = new WorkerReply(null, exception.Message);
+                }
+                await replies.WriteLineAsync(JsonSerializer.Serialize(reply, WorkerJson.Default.WorkerReply));
+            }
+            if (variant is not null)
+                await variant.DisposeAsync();
+            return 0;
+        });
+        return command;
+    }
+
+    private async Task<LoadResult?> AskAsync(WorkerRequest request)
+    {
+        await _process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(request, WorkerJson.Default.WorkerRequest));
+        var line = await _process.StandardOutput.ReadLineAsync() ?? throw new BenchmarkException("A worker process ended; its last lines are above.");
+        var reply = JsonSerializer.Deserialize(line, WorkerJson.Default.WorkerReply)!;
+        return reply.Error is null ? reply.Result : throw new BenchmarkException(reply.Error);
+    }
+}
