@@ -16,20 +16,10 @@ public sealed class FaultySystems(SystemFixture systems, PostgreSqlServer databa
 
     private readonly HashSet<SystemKind> _warm = [];
 
-    /// <summary>Each row on each system.</summary>
-    public static TheoryData<SystemKind, string, string, string, string?> OnBoth(params (string Command, string Fault, string Outcome, string? Code)[] rows)
-    {
-        var data = new TheoryData<SystemKind, string, string, string, string?>();
-        foreach (var kind in Enum.GetValues<SystemKind>())
-        {
-            foreach (var (command, fault, outcome, code) in rows)
-                data.Add(kind, command, fault, outcome, code);
-        }
-        return data;
-    }
-
-    /// <summary>Everybody reserves and pays at once, and cancels where that is the outcome; the books are right, and so is each reservation.</summary>
-    /// <param name="kind">Which system.</param>
+    /// <summary>
+    /// On both systems at once, because most of it is waiting: everybody reserves and pays, and cancels where that is the outcome; the books
+    /// are right, and so is each reservation.
+    /// </summary>
     /// <param name="stepTimeout">How long a command may go unanswered before it is sent again.</param>
     /// <param name="command">The faulty command.</param>
     /// <param name="fault">Its fault, such as <c>"DropRate": 1</c>.</param>
@@ -37,13 +27,33 @@ public sealed class FaultySystems(SystemFixture systems, PostgreSqlServer databa
     /// <param name="outcome">The status each reservation ends in.</param>
     /// <param name="code">Its failure.</param>
     /// <returns>The history of each reservation.</returns>
-    public async Task<string[]> StoriesAsync(SystemKind kind, TimeSpan stepTimeout, string command, string fault, bool isLifted, string outcome, string? code)
+    public async Task<string[]> StoriesAsync(TimeSpan stepTimeout, string command, string fault, bool isLifted, string outcome, string? code)
     {
-        var system = await systems.GetAsync(kind, database, broker, ("Faults:Enabled", "true"), ("Reservation:HoldDuration", "00:00:04"),
-            ("Reservation:StepAttempts", "2"), ("Reservation:SweepInterval", "00:00:00.1"), ("Reservation:StepTimeout", $"{stepTimeout:c}"));
-        if (_warm.Add(kind))
-            await WarmUpAsync(system);
+        var running = new List<(SystemKind Kind, ISystem System)>();
+        foreach (var kind in Enum.GetValues<SystemKind>())
+        {
+            var system = await systems.GetAsync(kind, database, broker, ("Faults:Enabled", "true"), ("Reservation:HoldDuration", "00:00:04"),
+                ("Reservation:StepAttempts", "2"), ("Reservation:SweepInterval", "00:00:00.1"), ("Reservation:StepTimeout", $"{stepTimeout:c}"));
+            if (_warm.Add(kind))
+                await WarmUpAsync(system);
+            running.Add((kind, system));
+        }
+        var stories = await Task.WhenAll(running.Select(async one =>
+        {
+            try
+            {
+                return await StoriesOnAsync(one.System, command, fault, isLifted, outcome, code);
+            }
+            catch (Exception exception)
+            {
+                throw new InvalidOperationException($"{one.Kind}: {exception.Message}", exception);
+            }
+        }));
+        return [.. stories.SelectMany(some => some)];
+    }
 
+    private static async Task<string[]> StoriesOnAsync(ISystem system, string command, string fault, bool isLifted, string outcome, string? code)
+    {
         await system.SetFaultsAsync($$"""{ "{{command}}": { {{fault}} } }""");
         var people = await Task.WhenAll(Enumerable.Range(0, People).Select(_ => BeginAsync(system, outcome)));
         if (isLifted)
