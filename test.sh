@@ -3,8 +3,8 @@
 #   FILTER     as of `dotnet test --filter`, such as Seats or "FullyQualifiedName~Reservations&Category!=Long"
 #   --project  only these projects of tests/, such as Seats.Tests
 # Tests against RabbitMQ and PostgreSQL take the servers of CONCERT_TEST_RABBITMQ and CONCERT_TEST_POSTGRES, else containers where a Docker
-# API answers, else local programs. Where there is neither, and this is Debian with root or sudo, the programs are installed first.
-# CONCERT_TEST_NO_DOCKER=1 hides Docker.
+# API answers, else local programs; the page of the API's documentation is read with the browser of CONCERT_TEST_BROWSER or an installed
+# Chromium. What is missing is installed first where this is Debian with root or sudo. CONCERT_TEST_NO_DOCKER=1 hides Docker.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -25,16 +25,24 @@ docker_answers() {
   [ -n "${DOCKER_HOST:-}" ] || [ -S /var/run/docker.sock ]
 }
 
-install_servers() {
-  local missing=() as=()
+find_missing() {
+  case " ${projects[*]} " in *" Gateway.Tests "*)
+    [ -n "${CONCERT_TEST_BROWSER:-}" ] || command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || missing+=(chromium-headless-shell) ;;
+  esac
+  docker_answers && return
   [ -n "${CONCERT_TEST_RABBITMQ:-}" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || missing+=(rabbitmq-server)
   [ -n "${CONCERT_TEST_POSTGRES:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
+}
+
+install_missing() {
+  local missing=() as=()
+  find_missing
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ]; then
     if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then as=(sudo); else as=(none); fi
   fi
   if ! command -v apt-get >/dev/null || [ "${as[*]:-}" = none ]; then
-    echo "test.sh: no Docker, and ${missing[*]} cannot be installed here (that takes Debian's apt-get, and root or sudo); the tests that need them will be reported as skipped." >&2
+    echo "test.sh: ${missing[*]} cannot be installed here (that takes Debian's apt-get, and root or sudo); the tests that need them will be reported as skipped." >&2
     return 0
   fi
   echo "test.sh: installing ${missing[*]}" >&2
@@ -48,12 +56,12 @@ install_servers() {
   [ $code = 0 ] || { echo "test.sh: installing ${missing[*]} failed." >&2; exit 1; }
 }
 
-docker_answers || install_servers
-[ $build = 0 ] || dotnet build ConcertSaga.sln -c Release -nologo -v q
-
 if [ ${#projects[@]} = 0 ]; then
   for folder in tests/*.Tests; do projects+=("$(basename "$folder")"); done
 fi
+install_missing
+[ $build = 0 ] || dotnet build ConcertSaga.sln -c Release -nologo -v q
+
 rm -rf "$results"; mkdir -p "$results"
 failed=()
 # One project after the other: tests that send a thousand callers at once need both cores to themselves.

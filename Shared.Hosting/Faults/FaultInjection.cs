@@ -1,8 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using ConcertSaga.Contracts;
 using MassTransit;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace ConcertSaga.Shared.Hosting.Faults;
 
@@ -36,23 +34,28 @@ public sealed class FaultInjection
 
     private static readonly AsyncLocal<bool> Muted = new();
 
-    private readonly Dictionary<string, CommandFaults> _faults;
+    private readonly bool _enabled;
 
-    internal FaultInjection(Dictionary<string, CommandFaults> faults) => _faults = faults;
+    // Replaced as a whole when the file of Faults:File changes.
+    private volatile IReadOnlyDictionary<string, CommandFaults> _faults = new Dictionary<string, CommandFaults>();
+
+    internal FaultInjection(bool enabled) => _enabled = enabled;
 
     /// <summary>No faults.</summary>
-    public static FaultInjection None { get; } = new([]);
+    public static FaultInjection None { get; } = new(enabled: false);
 
     /// <summary>Whether this forward command is to be refused.</summary>
     public bool Rejects<TCommand>() =>
         _faults.TryGetValue(typeof(TCommand).Name, out var fault) && Roll(fault.RejectRate);
 
-    /// <summary>Adds the filters, where any fault is asked for.</summary>
+    /// <summary>From the next command on, these faults.</summary>
+    internal void Use(IReadOnlyDictionary<string, CommandFaults> faults) => _faults = faults;
+
+    /// <summary>Adds the filters, where there may be faults.</summary>
     internal void Apply(IBusFactoryConfigurator bus, IRegistrationContext context)
     {
-        if (_faults.Count == 0)
-            return;
-        bus.UseConsumeFilter(typeof(ConsumeFilter<>), context);
+        if (_enabled)
+            bus.UseConsumeFilter(typeof(ConsumeFilter<>), context);
     }
 
     internal static bool DropsReply => Muted.Value;
@@ -96,28 +99,4 @@ public static class Replies
     /// <summary>Publishes the reply to a command, after its decision is committed.</summary>
     public static Task ReplyAsync(this ConsumeContext context, object reply) =>
         FaultInjection.DropsReply ? Task.CompletedTask : context.Publish(reply, reply.GetType(), context.CancellationToken);
-}
-
-internal static class FaultRegistration
-{
-    /// <summary>Reads section <c>Faults</c>.</summary>
-    public static FaultInjection AddFaults(this IHostApplicationBuilder builder)
-    {
-        var section = builder.Configuration.GetSection("Faults");
-        var faults = new Dictionary<string, CommandFaults>(StringComparer.Ordinal);
-        if (builder.Configuration.Read("Faults:Enabled", false))
-        {
-            string[] commands = ["HoldSeats", "ConfirmSeats", "ReleaseSeats", "DeductPoints", "RefundPoints", "ConfirmPayment", "CancelPayment"];
-            foreach (var child in section.GetChildren().Where(child => child.Key != "Enabled"))
-            {
-                var command = commands.FirstOrDefault(name => name.Equals(child.Key, StringComparison.OrdinalIgnoreCase))
-                    ?? throw new StartupException($"{child.Path} is not a setting; allowed: Faults:Enabled, Faults:{string.Join(", Faults:", commands)}.");
-                faults[command] = builder.BindOptions<CommandFaults>(child.Path);
-            }
-            Console.Error.WriteLine("concertsaga: faults on demand are enabled (Faults:Enabled).");
-        }
-        var injection = new FaultInjection(faults);
-        builder.Services.AddSingleton(injection);
-        return injection;
-    }
 }

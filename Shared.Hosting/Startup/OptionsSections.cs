@@ -18,17 +18,17 @@ public static class OptionsSections
     public static TOptions AddOptionsSection<TOptions>(this IHostApplicationBuilder builder, string section)
         where TOptions : class, new()
     {
-        var options = builder.BindOptions<TOptions>(section);
+        var options = builder.Configuration.GetSection(section).BindOptions<TOptions>();
         builder.Services.AddSingleton(Microsoft.Extensions.Options.Options.Create(options));
         return options;
     }
 
     /// <summary>Binds and checks a section without registering it.</summary>
-    internal static TOptions BindOptions<TOptions>(this IHostApplicationBuilder builder, string section)
+    internal static TOptions BindOptions<TOptions>(this IConfigurationSection section)
         where TOptions : class, new()
     {
         var options = new TOptions();
-        Bind(builder.Configuration.GetSection(section), options);
+        Bind(section, options);
         return options;
     }
 

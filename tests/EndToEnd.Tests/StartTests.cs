@@ -10,6 +10,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>How AllInOne starts, or says in one line why it does not, and how it ends.</summary>
+[Trait("Category", "RunOnce")]
 public sealed class StartTests(ITestOutputHelper output)
 {
     [Theory]

@@ -25,8 +25,8 @@ public sealed class SqliteWriterGateTests : IAsyncLifetime
         await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => Task.Run(async () =>
         {
             await using var context = _database.Open();
-            // SQLite's own waiting is switched off: who meets another writer fails.
-            context.Database.SetCommandTimeout(1);
+            // SQLite's own waiting is short: who meets other writers fails.
+            WaitOneSecond(context);
             await using var transaction = await context.Database.BeginTransactionAsync();
             context.Notes.Add(new Note { About = Guid.CreateVersion7() });
             await context.SaveChangesAsync();
@@ -133,7 +133,7 @@ public sealed class SqliteWriterGateTests : IAsyncLifetime
             await other.OpenAsync();
             await using var foreign = other.BeginTransaction();
             await using var failing = _database.Open();
-            failing.Database.SetCommandTimeout(1);
+            WaitOneSecond(failing);
             await Assert.ThrowsAsync<SqliteException>(() => failing.Database.BeginTransactionAsync());
         }
         await NextGetsInAsync();
@@ -145,7 +145,7 @@ public sealed class SqliteWriterGateTests : IAsyncLifetime
         await using var first = _database.Open();
         var holding = await first.Database.BeginTransactionAsync();
         await using var second = _database.Open();
-        second.Database.SetCommandTimeout(1);
+        WaitOneSecond(second);
         second.Notes.Add(new Note { About = Guid.CreateVersion7() });
         var saving = second.SaveChangesAsync();
         Assert.False(saving.IsCompleted);
@@ -166,6 +166,9 @@ public sealed class SqliteWriterGateTests : IAsyncLifetime
         await using var mine = _database.Open();
         Assert.DoesNotContain(held.Keys.Cast<DbConnection>(), connection => connection.ConnectionString == mine.Database.GetConnectionString());
     }
+
+    // A transaction begins with the connection's time limit, not with that of the context's commands.
+    private static void WaitOneSecond(DbContext context) => ((SqliteConnection)context.Database.GetDbConnection()).DefaultTimeout = 1;
 
     private async Task NextGetsInAsync()
     {

@@ -32,17 +32,24 @@ public sealed partial class ChargeKeyCleaner(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(options.Value.CleaningInterval, clock);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        try
         {
-            try
+            while (await timer.WaitForNextTickAsync(stoppingToken))
             {
-                await CleanAsync(stoppingToken);
+                try
+                {
+                    await CleanAsync(stoppingToken);
+                }
+                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+                {
+                    // Nothing depends on it: the next round deletes what this one did not.
+                    LogNotCleaned(exception);
+                }
             }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                // Nothing depends on it: the next round deletes what this one did not.
-                LogNotCleaned(exception);
-            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The end, also of a host that is disposed without having been stopped, which would take it for a failure.
         }
     }
 

@@ -52,6 +52,13 @@ internal sealed class Books
             .ToDictionary(row => row.Item1, row => row.Item2);
     }
 
+    /// <summary>The reservations one of whose commands was sent again.</summary>
+    public static async Task<HashSet<Guid>> ReadSentAgainAsync(ISystem system)
+    {
+        await using var orchestrator = await system.OpenAsync("Orchestrator");
+        return [.. await QueryAsync(orchestrator, """SELECT "ReservationId" FROM "ReservationTransitions" WHERE "FromState" = "ToState" """, row => row.GetGuid(0))];
+    }
+
     public static async Task<Books> ReadAsync(ISystem system)
     {
         await using var orchestrator = await system.OpenAsync("Orchestrator");

@@ -34,6 +34,7 @@ public sealed class ClusterSystem : ISystem
     private readonly ConcurrentDictionary<string, ServiceProcess> _processes = [];
     private readonly string _secret = $"secret-{Guid.CreateVersion7():n}";
     private readonly string _demoKey = Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
+    private readonly FaultFile _faults = new();
     private string _brokerAddress = "";
     private Announcements? _announcements;
 
@@ -69,7 +70,7 @@ public sealed class ClusterSystem : ISystem
     {
         await Task.WhenAll(Processes.Select(async part =>
         {
-            string[] arguments = [.. BaseArguments(part), .. Settings.Arguments(For(part, settings))];
+            string[] arguments = [.. BaseArguments(part), .. Settings.Arguments(For(part, settings), _faults)];
             if (_processes.TryGetValue(part, out var running))
             {
                 if (!running.HasExited && _arguments[part].SequenceEqual(arguments))
@@ -87,6 +88,8 @@ public sealed class ClusterSystem : ISystem
         foreach (var part in Processes)
             await Eventually.TrueAsync(async () => await HealthAsync(part) == "Healthy", TimeSpan.FromMinutes(1), $"{part} is healthy");
     }
+
+    public Task SetFaultsAsync(string faults) => _faults.WriteAsync(faults, [.. Owners.Where(part => part != Orchestrator).Select(part => _processes[part])]);
 
     /// <summary>What <c>/health/ready</c> of a process says.</summary>
     public async Task<string?> HealthAsync(string part)
@@ -133,6 +136,7 @@ public sealed class ClusterSystem : ISystem
             Settings.KeepLog(part, process.Output);
             await process.DisposeAsync();
         }
+        _faults.Dispose();
     }
 
     private static IEnumerable<string> Processes => [.. Owners, Gateway];
@@ -158,16 +162,7 @@ public sealed class ClusterSystem : ISystem
         settings.Where(setting => setting.Key.Split(':') switch
         {
             ["Reservation", ..] => part == Orchestrator,
-            ["Faults", "Enabled"] => part != Gateway && part != Orchestrator
-                && settings.Keys.Any(key => key.Split(':') is ["Faults", var command, _] && OwnerOf(command) == part),
-            ["Faults", var command, ..] => OwnerOf(command) == part,
+            ["Faults", ..] => part != Gateway && part != Orchestrator,
             _ => part == Gateway
         }).ToDictionary();
-
-    private static string OwnerOf(string command) => command switch
-    {
-        "HoldSeats" or "ConfirmSeats" or "ReleaseSeats" => "Services/Seats",
-        "DeductPoints" or "RefundPoints" => "Services/Points",
-        _ => "Services/Payments"
-    };
 }

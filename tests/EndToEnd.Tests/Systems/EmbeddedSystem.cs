@@ -10,6 +10,7 @@ public sealed class EmbeddedSystem : ISystem
     /// <summary>The project.</summary>
     public const string Project = "AllInOne";
 
+    private readonly FaultFile _faults = new();
     private IReadOnlyDictionary<string, string> _settings = new Dictionary<string, string>();
     private ServiceProcess? _process;
 
@@ -34,8 +35,10 @@ public sealed class EmbeddedSystem : ISystem
         if (_process is not null)
             await EndAsync();
         _settings = settings;
-        _process = await ServiceProcess.StartAsync(Project, [$"--DataDirectory={DataDirectory}", .. Settings.Arguments(settings)], address: Address);
+        _process = await ServiceProcess.StartAsync(Project, [$"--DataDirectory={DataDirectory}", .. Settings.Arguments(settings, _faults)], address: Address);
     }
+
+    public Task SetFaultsAsync(string faults) => _faults.WriteAsync(faults, _process!);
 
     public Task KillAsync(string part) => _process!.KillAsync();
 
@@ -57,6 +60,7 @@ public sealed class EmbeddedSystem : ISystem
     {
         await EndAsync();
         Directory.Delete(DataDirectory, recursive: true);
+        _faults.Dispose();
     }
 
     private async Task EndAsync()

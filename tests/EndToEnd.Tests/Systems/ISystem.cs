@@ -27,6 +27,11 @@ public interface ISystem : IAsyncDisposable
     /// <summary>Runs with these settings and the defaults otherwise; what has to be started again for that ends orderly first.</summary>
     Task UseAsync(IReadOnlyDictionary<string, string> settings);
 
+    /// <summary>
+    /// Changes the faults of a running system that has the setting <c>Faults:Enabled</c>: the keys of section <c>Faults</c> as JSON.
+    /// </summary>
+    Task SetFaultsAsync(string faults);
+
     /// <summary>Ends a part as <c>kill -9</c> does.</summary>
     Task KillAsync(string part);
 

@@ -3,8 +3,9 @@ namespace ConcertSaga.EndToEnd.Tests.Systems;
 /// <summary>Settings of the product, as a command line takes them.</summary>
 internal static class Settings
 {
-    public static IEnumerable<string> Arguments(IReadOnlyDictionary<string, string> settings) =>
+    public static IEnumerable<string> Arguments(IReadOnlyDictionary<string, string> settings, FaultFile? faults = null) =>
         settings.OrderBy(setting => setting.Key, StringComparer.Ordinal).Select(setting => $"--{setting.Key}={setting.Value}")
+            .Concat(faults is not null && settings.ContainsKey("Faults:Enabled") ? [$"--Faults:File={faults.Path}"] : [])
             // The whole crowd signs in from this machine.
             .Concat(["--RateLimits:SignIn:PerSecond=100000", "--RateLimits:SignIn:Burst=100000"]);
 

@@ -122,6 +122,13 @@ public sealed class OrchestratorHost : IAsyncLifetime
         }, Limit, because);
     }
 
+    /// <summary>
+    /// Lets time pass until a reservation leaves a state. A test that counts commands lets no more of it pass then: on a slow machine even
+    /// a step that is answered at once would be overdue, and sent again.
+    /// </summary>
+    public Task LeavesAsync(Guid id, string state, TimeSpan? step = null) =>
+        PassAsync(async () => (await RowAsync(id)).CurrentState is var now && now != state && now != "Requested", $"reservation leaves {state}", step);
+
     public Task EndsAsync(Guid id, string state, TimeSpan? step = null) =>
         PassAsync(async () => (await RowAsync(id)).CurrentState == state, $"reservation ends {state}", step);
 

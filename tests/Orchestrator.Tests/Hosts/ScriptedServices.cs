@@ -10,6 +10,8 @@ namespace ConcertSaga.Orchestrator.Tests.Hosts;
 /// <summary>How the services answer one user; null is no answer. Unless told otherwise everything succeeds.</summary>
 public sealed class Script
 {
+    private readonly ConcurrentDictionary<Guid, object> _messages = new();
+
     public Func<HoldSeats, object?> Hold { get; set; } = c =>
         new SeatsHeld(c.ReservationId, c.Attempt, 3, Machine.Start.AddDays(30), c.SeatNumbers.Length * 100_000L);
 
@@ -25,16 +27,20 @@ public sealed class Script
 
     public Func<CancelPayment, object?> CancelPayment { get; set; } = c => new PaymentCancelled(c.ReservationId, c.Attempt);
 
-    /// <summary>Every command that was sent, in the order of arrival.</summary>
+    /// <summary>
+    /// Every command that was sent, in the order of arrival. A copy is not another command: where a test's time jumps over the lease of a
+    /// delivery, the outbox may bring the same message, with the same id, once more.
+    /// </summary>
     public ConcurrentQueue<object> Commands { get; } = new();
 
     public void HoldRefusedBy(string code, params int[] seats) => Hold = c => new SeatHoldRejected(c.ReservationId, c.Attempt, code, seats);
 
     public void DeductionRefused() => Deduct = c => new PointDeductionRejected(c.ReservationId, c.Attempt, "INSUFFICIENT_POINTS");
 
-    internal object? Answer(object command)
+    internal object? Answer(object command, Guid messageId)
     {
-        Commands.Enqueue(command);
+        if (_messages.TryAdd(messageId, command))
+            Commands.Enqueue(command);
         return command switch
         {
             HoldSeats c => Hold(c),
@@ -71,12 +77,12 @@ public sealed class ScriptedServices
             bus.AddConsumer<Consumer<TCommand>>().Endpoint(endpoint => endpoint.Name = queue);
     }
 
-    private object? Answer(object command)
+    private object? Answer(object command, Guid messageId)
     {
         // Only the first command of a reservation always names its user.
         if (command is HoldSeats hold)
             _byReservation[hold.ReservationId] = Of(hold.UserId);
-        return _byReservation.TryGetValue((Guid)((dynamic)command).ReservationId, out Script? script) ? script.Answer(command) : null;
+        return _byReservation.TryGetValue((Guid)((dynamic)command).ReservationId, out Script? script) ? script.Answer(command, messageId) : null;
     }
 
     public sealed class Consumer<TCommand>(ScriptedServices services) : IConsumer<TCommand>
@@ -84,7 +90,7 @@ public sealed class ScriptedServices
     {
         public async Task Consume(ConsumeContext<TCommand> context)
         {
-            if (services.Answer(context.Message) is { } reply)
+            if (services.Answer(context.Message, context.MessageId!.Value) is { } reply)
                 await context.Publish(reply, reply.GetType());
         }
     }
