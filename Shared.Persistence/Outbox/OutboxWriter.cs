@@ -27,6 +27,8 @@ internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
     private readonly EntityFrameworkOutboxOptions<TDbContext> _options;
     private readonly TimeProvider _clock;
     private readonly Grouped<Work> _waiting;
+    private PostgreSqlStatements? _postgreSql;
+    private bool _isKnown;
 
     public OutboxWriter(IServiceScopeFactory scopes, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock)
     {
@@ -85,24 +87,45 @@ internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
         database.ChangeTracker.AutoDetectChangesEnabled = false;
         database.Database.AutoSavepointsEnabled = false;
 
-        var (keys, delivered) = (new HashSet<object>(), new List<Delivered>());
+        var (keys, delivered, inbox, messages) = (new HashSet<object>(), new List<Delivered>(), new List<InboxState>(), new List<OutboxMessage>());
+        var hasChanges = false;
         foreach (var one in group)
         {
-            if (one.Changes is null)
-                delivered.Add(one.Delivered!);
-            else if (!one.Changes.TryMoveTo(database, keys))
+            if (one.Changes is { } changes)
             {
-                // Two messages that change one row are written one after the other.
-                colliding.Add(one);
-                continue;
+                if (!changes.TryMoveTo(database, keys))
+                {
+                    // Two messages that change one row are written one after the other.
+                    colliding.Add(one);
+                    continue;
+                }
+                hasChanges |= changes.HasChanges;
+                inbox.Add(changes.Inbox);
+                messages.AddRange(changes.Messages);
+            }
+            else
+            {
+                delivered.Add(one.Delivered!);
             }
             written.Add(one);
         }
 
         await using var transaction = await database.Database.BeginTransactionAsync(_options.IsolationLevel).ConfigureAwait(false);
-        if (delivered.Count > 0)
-            await MarkAsync(database, delivered).ConfigureAwait(false);
-        if (delivered.Count < written.Count)
+        if (!_isKnown)
+            (_postgreSql, _isKnown) = (PostgreSqlStatements.Of(database), true);
+        if (_postgreSql is not null)
+        {
+            await _postgreSql.WriteAsync(database, inbox, messages, delivered, _clock.GetUtcNow().UtcDateTime, _options.DeliveredRetention > TimeSpan.Zero).ConfigureAwait(false);
+        }
+        else
+        {
+            if (delivered.Count > 0)
+                await MarkAsync(database, delivered).ConfigureAwait(false);
+            database.AddRange(inbox);
+            database.AddRange(messages);
+            hasChanges |= inbox.Count > 0;
+        }
+        if (hasChanges)
             await database.SaveChangesAsync().ConfigureAwait(false);
         await transaction.CommitAsync().ConfigureAwait(false);
     }
@@ -134,9 +157,10 @@ internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
     }
 
     // Trouble with what one message wrote, and not with the database: a conflict, a violated constraint, a deadlock (class 40).
-    private static bool IsOfOne(Exception exception) =>
-        exception is InvalidOperationException
-        || (exception is DbUpdateException && exception.InnerException is not DbException { IsTransient: true, SqlState: not ['4', '0', ..] });
+    private static bool IsOfOne(Exception exception) => exception is InvalidOperationException
+        || ((exception as DbException ?? exception.InnerException as DbException) is { } database
+            ? !database.IsTransient || database.SqlState is ['4', '0', ..]
+            : exception is DbUpdateException);
 
     private sealed class Work(WriteSet? changes, Delivered? delivered)
     {

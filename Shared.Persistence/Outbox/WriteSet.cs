@@ -7,12 +7,10 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 internal sealed class WriteSet
 {
     private readonly DbContext _handler;
-    private readonly InboxState _inbox;
-    private readonly List<OutboxMessage> _messages;
     private readonly List<EntityEntry> _changed;
 
     private WriteSet(DbContext handler, InboxState inbox, List<OutboxMessage> messages, List<EntityEntry> changed) =>
-        (_handler, _inbox, _messages, _changed) = (handler, inbox, messages, changed);
+        (_handler, Inbox, Messages, _changed) = (handler, inbox, messages, changed);
 
     /// <summary>
     /// The handler's changes, or null where they can only be saved by its own context: parts of other entities, and rows that refer to a
@@ -37,10 +35,19 @@ internal sealed class WriteSet
 
     /// <summary>Whether one of these rows is part of it.</summary>
     public bool Owns(HashSet<object> rows) =>
-        rows.Contains(_inbox) || _messages.Exists(rows.Contains) || _changed.Exists(entry => rows.Contains(entry.Entity));
+        rows.Contains(Inbox) || Messages.Exists(rows.Contains) || _changed.Exists(entry => rows.Contains(entry.Entity));
+
+    /// <summary>The message's inbox row.</summary>
+    public InboxState Inbox { get; }
+
+    /// <summary>What consuming the message sent.</summary>
+    public List<OutboxMessage> Messages { get; }
+
+    /// <summary>Whether the handler's context changed anything.</summary>
+    public bool HasChanges => _changed.Count > 0;
 
     /// <summary>
-    /// Has the rows tracked by another context, as they are here. Does nothing and returns false where one of them is among
+    /// Has the handler's rows tracked by another context, as they are here. Does nothing and returns false where one of them is among
     /// <paramref name="keys"/>, the keys of rows moved there before.
     /// </summary>
     public bool TryMoveTo(DbContext writer, HashSet<object> keys)
@@ -55,9 +62,6 @@ internal sealed class WriteSet
         }
         foreach (var entry in _changed)
             Move(entry, writer.Entry(entry.Entity));
-        writer.Add(_inbox);
-        foreach (var message in _messages)
-            writer.Add(message);
         return true;
     }
 
