@@ -40,7 +40,11 @@ public static class OrchestratorService
                 outbox.DeliveredRetention = messaging.InMemoryRetention;
         });
         bus.AddSagaStateMachine<ReservationStateMachine, Reservation, ReservationSagaDefinition>()
-            .EntityFrameworkRepository(repository => repository.ExistingDbContext<OrchestratorDbContext>());
+            .EntityFrameworkRepository(repository =>
+            {
+                repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
+                repository.ExistingDbContext<OrchestratorDbContext>();
+            });
         if (messaging.Transport == MessagingTransport.RabbitMq)
             bus.AddConsumer<ReservationChangedConsumer, ReservationChangedConsumerDefinition>();
     }

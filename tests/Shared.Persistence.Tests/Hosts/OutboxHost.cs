@@ -1,6 +1,5 @@
 using ConcertSaga.Testing.Servers;
 using MassTransit;
-using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -104,7 +103,11 @@ public sealed class OutboxHost : IAsyncDisposable
             bus.AddConsumer<ScriptedConsumer>().Endpoint(endpoint => endpoint.Name = "scripted");
             bus.AddConsumer<ReceivingConsumer>().Endpoint(endpoint => endpoint.Name = "receiving");
             bus.AddSagaStateMachine<TallyStateMachine, Tally>()
-                .EntityFrameworkRepository(repository => repository.ExistingDbContext<TestDbContext>())
+                .EntityFrameworkRepository(repository =>
+                {
+                    repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
+                    repository.ExistingDbContext<TestDbContext>();
+                })
                 .Endpoint(endpoint => endpoint.Name = "tallies");
             bus.AddConfigureEndpointsCallback((context, name, endpoint) =>
             {
