@@ -22,7 +22,11 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
     private readonly Channel<(Guid OutboxId, OutboxMessage[] Messages)> _committed = Channel.CreateUnbounded<(Guid, OutboxMessage[])>();
 
     /// <summary>Takes the messages of a unit of work that has just been committed.</summary>
-    public void Deliver(Guid outboxId, OutboxMessage[] messages) => _committed.Writer.TryWrite((outboxId, messages));
+    public void Deliver(Guid outboxId, OutboxMessage[] messages)
+    {
+        if (options.BusOutboxDelivery)
+            _committed.Writer.TryWrite((outboxId, messages));
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -100,7 +104,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
             return false;
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<TDbContext>();
-        var kept = await database.Set<OutboxMessage>().AsNoTracking().Where(row => row.SentTime < _startedAt).OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false);
+        var kept = await database.Set<OutboxMessage>().AsNoTracking().Where(row => row.SentTime < _startedAt && (row.OutboxId == null || options.BusOutboxDelivery)).OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false);
         foreach (var together in kept.GroupBy(row => row.OutboxId ?? row.InboxMessageId ?? row.MessageId))
             await HaveLeftAsync(together.Key, [.. together], stoppingToken).ConfigureAwait(false);
         return false;
@@ -111,7 +115,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<TDbContext>();
         database.Database.SetCommandTimeout(options.QueryTimeout);
-        var more = await SweepOutboxesAsync(database, stoppingToken).ConfigureAwait(false);
+        var more = options.BusOutboxDelivery && await SweepOutboxesAsync(database, stoppingToken).ConfigureAwait(false);
         more |= await SweepInboxesAsync(database, stoppingToken).ConfigureAwait(false);
         return await CleanAsync(database, stoppingToken).ConfigureAwait(false) || more;
     }
