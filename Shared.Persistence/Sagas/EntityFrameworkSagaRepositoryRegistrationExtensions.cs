@@ -100,6 +100,8 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
                 RowLocks.AddTo(services, typeof(TContext));
             services.RegisterSagaRepository<TSaga, DbContext, SagaConsumeContextFactory<DbContext, TSaga>,
                 EntityFrameworkSagaRepositoryContextFactory<TContext, TSaga>>();
+            services.RegisterLoadSagaRepository<TSaga, EntityFrameworkSagaRepositoryContextFactory<TContext, TSaga>>();
+            services.RegisterQuerySagaRepository<TSaga, EntityFrameworkSagaRepositoryContextFactory<TContext, TSaga>>();
         }
     }
 }
