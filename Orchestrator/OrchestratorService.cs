@@ -36,8 +36,10 @@ public static class OrchestratorService
         bus.AddEntityFrameworkOutbox<OrchestratorDbContext>(outbox =>
         {
             outbox.UseBusOutbox();
+#if !OFFICIAL_PERSISTENCE
             if (messaging.Transport == MessagingTransport.InMemory)
                 outbox.DeliveredRetention = messaging.InMemoryRetention;
+#endif
         });
         bus.AddSagaStateMachine<ReservationStateMachine, Reservation, ReservationSagaDefinition>()
             .EntityFrameworkRepository(repository =>
