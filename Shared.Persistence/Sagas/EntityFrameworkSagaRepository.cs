@@ -86,6 +86,8 @@ internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TS
             await work().ConfigureAwait(false);
             return;
         }
+        // The transaction is undone as a whole; a savepoint before each save would cost round trips for nothing.
+        database.Database.AutoSavepointsEnabled = false;
         await using var transaction = await database.Database.BeginTransactionAsync(options.IsolationLevel, context.CancellationToken).ConfigureAwait(false);
         await work().ConfigureAwait(false);
         await database.SaveChangesAsync(context.CancellationToken).ConfigureAwait(false);

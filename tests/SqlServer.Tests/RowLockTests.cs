@@ -4,6 +4,7 @@ using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.SqlServer.TransactSql.ScriptDom;
 using Xunit;
 
@@ -26,6 +27,8 @@ public sealed class RowLockTests : IAsyncDisposable
         await using (var tables = new SqliteParcelsDbContext(new DbContextOptionsBuilder<SqliteParcelsDbContext>().UseSqlite(_server.AddressOf("Parcels")).Options))
             await tables.Database.EnsureCreatedAsync(TestContext.Current.CancellationToken);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        if (Environment.GetEnvironmentVariable("CONCERT_TEST_LOG") is { Length: > 0 })
+            builder.Logging.AddConsole();
         builder.Services.AddOptions<MassTransitHostOptions>().Configure(options => options.WaitUntilStarted = true);
         builder.Services.AddMassTransit(bus =>
         {
