@@ -36,11 +36,17 @@ public static class OrchestratorService
         bus.AddEntityFrameworkOutbox<OrchestratorDbContext>(outbox =>
         {
             outbox.UseBusOutbox();
+#if !OFFICIAL_PERSISTENCE
             if (messaging.Transport == MessagingTransport.InMemory)
                 outbox.DeliveredRetention = messaging.InMemoryRetention;
+#endif
         });
         bus.AddSagaStateMachine<ReservationStateMachine, Reservation, ReservationSagaDefinition>()
-            .EntityFrameworkRepository(repository => repository.ExistingDbContext<OrchestratorDbContext>());
+            .EntityFrameworkRepository(repository =>
+            {
+                repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
+                repository.ExistingDbContext<OrchestratorDbContext>();
+            });
         if (messaging.Transport == MessagingTransport.RabbitMq)
             bus.AddConsumer<ReservationChangedConsumer, ReservationChangedConsumerDefinition>();
     }

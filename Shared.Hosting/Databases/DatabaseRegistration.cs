@@ -1,4 +1,3 @@
-using ConcertSaga.Shared.Persistence;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 using Microsoft.Extensions.Configuration;
@@ -81,7 +80,10 @@ public static class DatabaseRegistration
             switch (provider)
             {
                 case DatabaseProvider.Sqlite:
-                    options.UseSqlite(connectionString).AddInterceptors(new SqliteWriterGate());
+                    options.UseSqlite(connectionString);
+#if !OFFICIAL_PERSISTENCE
+                    options.AddInterceptors(new Persistence.SqliteWriterGate());
+#endif
                     break;
                 case DatabaseProvider.PostgreSql:
                     options.UseNpgsql(connectionString);

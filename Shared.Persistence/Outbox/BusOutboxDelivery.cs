@@ -26,7 +26,11 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
     private readonly Channel<(Guid OutboxId, OutboxMessage[] Messages)> _committed = Channel.CreateUnbounded<(Guid, OutboxMessage[])>();
 
     /// <summary>Takes the messages of a unit of work that has just been committed.</summary>
-    public void Deliver(Guid outboxId, OutboxMessage[] messages) => _committed.Writer.TryWrite((outboxId, messages));
+    public void Deliver(Guid outboxId, OutboxMessage[] messages)
+    {
+        if (options.BusOutboxDelivery)
+            _committed.Writer.TryWrite((outboxId, messages));
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -104,7 +108,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
             return false;
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<TDbContext>();
-        var kept = await database.Set<OutboxMessage>().AsNoTracking().Where(row => row.SentTime < _startedAt).OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false);
+        var kept = await database.Set<OutboxMessage>().AsNoTracking().Where(row => row.SentTime < _startedAt && (row.OutboxId == null || options.BusOutboxDelivery)).OrderBy(row => row.SequenceNumber).ToListAsync(stoppingToken).ConfigureAwait(false);
         foreach (var together in kept.GroupBy(row => row.OutboxId ?? row.InboxMessageId ?? row.MessageId))
             await HaveLeftAsync(together.Key, [.. together], stoppingToken).ConfigureAwait(false);
         return false;
@@ -135,6 +139,8 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         var (instant, before, after) = (now.UtcDateTime, (now - options.DeliveryLease).UtcDateTime, _sweptTo);
         var (outboxes, inboxes, all) = (database.Set<OutboxState>(), database.Set<InboxState>(), database.Set<OutboxMessage>().AsNoTracking());
         var candidates = all.Where(row => row.SequenceNumber > after && (row.EnqueueTime == null ? row.SentTime < before : row.EnqueueTime <= instant));
+        if (!options.BusOutboxDelivery)
+            candidates = candidates.Where(row => row.OutboxId == null);
         if (options.DeliveredRetention > TimeSpan.Zero)
         {
             candidates = candidates.Where(row => row.OutboxId != null

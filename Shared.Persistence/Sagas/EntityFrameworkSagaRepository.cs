@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Data;
 using MassTransit.Context;
 using MassTransit.Middleware;
 using MassTransit.Saga;
@@ -9,12 +11,31 @@ namespace MassTransit.EntityFrameworkCoreIntegration.Saga;
 internal sealed class EntityFrameworkSagaOptions<TSaga>
     where TSaga : class, ISaga
 {
+    private readonly ConcurrentDictionary<Type, string> _lockTags = new();
+
     public Func<IQueryable<TSaga>, IQueryable<TSaga>> Customize { get; set; } = query => query;
+
+    public ConcurrencyMode ConcurrencyMode { get; set; } = ConcurrencyMode.Pessimistic;
+
+    public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.ReadCommitted;
+
+    public ILockStatementProvider? LockStatementProvider { get; set; }
+
+    /// <summary>The sagas as a consumer loads them: locked, unless the mode is optimistic.</summary>
+    public IQueryable<TSaga> For(DbContext database)
+    {
+        if (ConcurrencyMode != ConcurrencyMode.Pessimistic)
+            return Customize(database.Set<TSaga>());
+        var tag = _lockTags.GetOrAdd(database.GetType(), static (_, given) => RowLocks.TagFor(given.database, typeof(TSaga), given.LockStatementProvider),
+            (database, LockStatementProvider));
+        return Customize(database.Set<TSaga>().TagWith(tag));
+    }
 }
 
 /// <summary>
 /// Loads a saga, hands it to its state machine and saves it: inside the outbox in the outbox's transaction, which saves and commits
-/// everything at once, otherwise in a transaction of its own. Concurrent changes are found by the saga's concurrency token.
+/// everything at once, otherwise in a transaction of its own. Concurrent changes wait for the row's lock, or are found by the saga's
+/// concurrency token.
 /// </summary>
 internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TSaga>(TDbContext database, EntityFrameworkSagaOptions<TSaga> options)
     : ISagaRepositoryContextFactory<TSaga>, ILoadSagaRepositoryContextFactory<TSaga>, IQuerySagaRepositoryContextFactory<TSaga>
@@ -23,13 +44,19 @@ internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TS
 {
     public Task Send<T>(ConsumeContext<T> context, IPipe<SagaRepositoryContext<TSaga, T>> next)
         where T : class =>
-        InTransactionAsync(context, () => next.Send(new EntityFrameworkSagaRepositoryContext<TSaga, T>(context, database, options)));
+        InTransactionAsync(context, async () =>
+        {
+            await BeginToLockAsync(context).ConfigureAwait(false);
+            await next.Send(new EntityFrameworkSagaRepositoryContext<TSaga, T>(context, database, options)).ConfigureAwait(false);
+        });
 
     public Task SendQuery<T>(ConsumeContext<T> context, ISagaQuery<TSaga> query, IPipe<SagaRepositoryQueryContext<TSaga, T>> next)
         where T : class =>
         InTransactionAsync(context, async () =>
         {
-            var found = await options.Customize(database.Set<TSaga>()).Where(query.FilterExpression).Select(saga => saga.CorrelationId)
+            await BeginToLockAsync(context).ConfigureAwait(false);
+            // In one order, so that two messages that find the same sagas do not lock each other out.
+            var found = await options.For(database).Where(query.FilterExpression).OrderBy(saga => saga.CorrelationId).Select(saga => saga.CorrelationId)
                 .ToListAsync(context.CancellationToken).ConfigureAwait(false);
             var repository = new EntityFrameworkSagaRepositoryContext<TSaga, T>(context, database, options);
             await next.Send(new DefaultSagaRepositoryQueryContext<TSaga, T>(repository, found)).ConfigureAwait(false);
@@ -45,6 +72,13 @@ internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TS
 
     public void Probe(ProbeContext context) => context.Add("persistence", "entity-framework-core");
 
+    // A lock lasts as long as its transaction. Inside the outbox it is not committed here: the outbox commits what it finds.
+    private async Task BeginToLockAsync(ConsumeContext context)
+    {
+        if (options.ConcurrencyMode == ConcurrencyMode.Pessimistic && database.Database.CurrentTransaction is null)
+            await database.Database.BeginTransactionAsync(options.IsolationLevel, context.CancellationToken).ConfigureAwait(false);
+    }
+
     private async Task InTransactionAsync(ConsumeContext context, Func<Task> work)
     {
         if (context.TryGetPayload(out IOutboxTransaction? outbox) && ReferenceEquals(outbox.Database, database))
@@ -52,7 +86,9 @@ internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TS
             await work().ConfigureAwait(false);
             return;
         }
-        await using var transaction = await database.Database.BeginTransactionAsync(context.CancellationToken).ConfigureAwait(false);
+        // The transaction is undone as a whole; a savepoint before each save would cost round trips for nothing.
+        database.Database.AutoSavepointsEnabled = false;
+        await using var transaction = await database.Database.BeginTransactionAsync(options.IsolationLevel, context.CancellationToken).ConfigureAwait(false);
         await work().ConfigureAwait(false);
         await database.SaveChangesAsync(context.CancellationToken).ConfigureAwait(false);
         await transaction.CommitAsync(context.CancellationToken).ConfigureAwait(false);
@@ -65,18 +101,34 @@ internal sealed class EntityFrameworkSagaRepositoryContext<TSaga, TMessage>(
     where TSaga : class, ISaga
     where TMessage : class
 {
+    private const string BeforeInsert = "BeforeInsert";
+
     private readonly ConsumeContext<TMessage> _context = context;
 
     public Task<SagaConsumeContext<TSaga, TMessage>> Add(TSaga instance) =>
         CreateSagaConsumeContext(_context, instance, SagaConsumeContextMode.Add);
 
+    // Inserted before the behaviour runs: of two first messages, one inserts and the other waits for it and then finds its row.
     public async Task<SagaConsumeContext<TSaga, TMessage>> Insert(TSaga instance)
     {
-        // Inserted before the behaviour runs, so that a row that is there already wins.
         if (await Find(instance.CorrelationId).ConfigureAwait(false) is not null)
             return null!;
-        database.Add(instance);
-        await database.SaveChangesAsync(_context.CancellationToken).ConfigureAwait(false);
+        var transaction = database.Database.CurrentTransaction
+            ?? await database.Database.BeginTransactionAsync(options.IsolationLevel, _context.CancellationToken).ConfigureAwait(false);
+        await transaction.CreateSavepointAsync(BeforeInsert, _context.CancellationToken).ConfigureAwait(false);
+        RowVersions.Advance(database.Add(instance));
+        try
+        {
+            await database.SaveChangesAsync(_context.CancellationToken).ConfigureAwait(false);
+        }
+        catch (DbUpdateException)
+        {
+            // Whatever the reason was: where no row is found now, the same insert fails once more, at the end.
+            await transaction.RollbackToSavepointAsync(BeforeInsert, _context.CancellationToken).ConfigureAwait(false);
+            database.Entry(instance).State = EntityState.Detached;
+            return null!;
+        }
+        await transaction.ReleaseSavepointAsync(BeforeInsert, _context.CancellationToken).ConfigureAwait(false);
         return await CreateSagaConsumeContext(_context, instance, SagaConsumeContextMode.Insert).ConfigureAwait(false);
     }
 
@@ -87,12 +139,16 @@ internal sealed class EntityFrameworkSagaRepositoryContext<TSaga, TMessage>(
 
     public Task Save(SagaConsumeContext<TSaga> context)
     {
-        database.Add(context.Saga);
+        RowVersions.Advance(database.Add(context.Saga));
         return Task.CompletedTask;
     }
 
     // The loaded instance is tracked, so its changes go with the save.
-    public Task Update(SagaConsumeContext<TSaga> context) => Task.CompletedTask;
+    public Task Update(SagaConsumeContext<TSaga> context)
+    {
+        RowVersions.Advance(database.Entry(context.Saga));
+        return Task.CompletedTask;
+    }
 
     public Task Delete(SagaConsumeContext<TSaga> context)
     {
@@ -113,7 +169,7 @@ internal sealed class EntityFrameworkSagaRepositoryContext<TSaga, TMessage>(
         Task.FromResult<SagaConsumeContext<TSaga, T>>(new DefaultSagaConsumeContext<TSaga, T>(consumeContext, instance));
 
     private Task<TSaga?> Find(Guid correlationId) =>
-        options.Customize(database.Set<TSaga>()).FirstOrDefaultAsync(saga => saga.CorrelationId == correlationId, _context.CancellationToken);
+        options.For(database).FirstOrDefaultAsync(saga => saga.CorrelationId == correlationId, _context.CancellationToken);
 }
 
 internal sealed class EntityFrameworkSagaReadContext<TSaga>(DbContext database, EntityFrameworkSagaOptions<TSaga> options, CancellationToken cancellationToken)

@@ -1,35 +1,61 @@
+using System.Data;
 using MassTransit.Configuration;
+using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.EntityFrameworkCoreIntegration.Saga;
 using MassTransit.Saga;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace MassTransit;
-
-/// <summary>Configures how the sagas of one type are stored.</summary>
-public interface IEntityFrameworkSagaRepositoryConfigurator<TSaga>
-    where TSaga : class, ISaga
-{
-    /// <summary>Stores them in a context that is registered elsewhere.</summary>
-    void ExistingDbContext<TContext>()
-        where TContext : DbContext;
-
-    /// <summary>Adds to the query that loads a saga, such as an <c>Include</c>.</summary>
-    void CustomizeQuery(Func<IQueryable<TSaga>, IQueryable<TSaga>> queryCustomization);
-}
 
 /// <summary>Stores sagas with Entity Framework Core.</summary>
 public static class EntityFrameworkSagaRepositoryRegistrationExtensions
 {
-    /// <summary>Stores the sagas with Entity Framework Core.</summary>
+    /// <summary>Stores the sagas of one type with Entity Framework Core.</summary>
+    /// <exception cref="ConfigurationException">No context was named.</exception>
     public static ISagaRegistrationConfigurator<TSaga> EntityFrameworkRepository<TSaga>(
         this ISagaRegistrationConfigurator<TSaga> configurator, Action<IEntityFrameworkSagaRepositoryConfigurator<TSaga>> configure)
         where TSaga : class, ISaga
     {
         var repository = new Configurator<TSaga>();
         configure(repository);
-        configurator.Repository(services => repository.Register(services));
+        configurator.Repository(repository.Register);
         return configurator;
+    }
+
+    /// <summary>Stores every saga that is added without a repository of its own with Entity Framework Core.</summary>
+    /// <param name="configurator">The registration.</param>
+    /// <param name="configure">Configures the repository of each.</param>
+    public static void SetEntityFrameworkSagaRepositoryProvider(
+        this IRegistrationConfigurator configurator, Action<IEntityFrameworkSagaRepositoryConfigurator> configure) =>
+        configurator.SetSagaRepositoryProvider(new RepositoryProvider(configure));
+
+    /// <summary>Locks rows as SQL Server does.</summary>
+    public static void UseSqlServer(this IEntityFrameworkSagaRepositoryConfigurator configurator, bool enableSchemaCaching = true) =>
+        configurator.LockStatementProvider = new SqlServerLockStatementProvider(enableSchemaCaching);
+
+    /// <summary>Locks rows as SQL Server does. The schema is the model's, whichever is named.</summary>
+    public static void UseSqlServer(this IEntityFrameworkSagaRepositoryConfigurator configurator, string schemaName, bool enableSchemaCaching = true) =>
+        configurator.LockStatementProvider = new SqlServerLockStatementProvider(schemaName, enableSchemaCaching);
+
+    /// <summary>Locks rows as PostgreSQL does.</summary>
+    public static void UsePostgres(this IEntityFrameworkSagaRepositoryConfigurator configurator, bool enableSchemaCaching = true) =>
+        configurator.LockStatementProvider = new PostgresLockStatementProvider(enableSchemaCaching);
+
+    /// <summary>Locks rows as PostgreSQL does. The schema is the model's, whichever is named.</summary>
+    public static void UsePostgres(this IEntityFrameworkSagaRepositoryConfigurator configurator, string schemaName, bool enableSchemaCaching = true) =>
+        configurator.LockStatementProvider = new PostgresLockStatementProvider(schemaName, enableSchemaCaching);
+
+    /// <summary>Relies on SQLite's transactions, which exclude each other.</summary>
+    public static void UseSqlite(this IEntityFrameworkSagaRepositoryConfigurator configurator, bool enableSchemaCaching = true) =>
+        configurator.LockStatementProvider = new SqliteLockStatementProvider(enableSchemaCaching);
+
+    private sealed class RepositoryProvider(Action<IEntityFrameworkSagaRepositoryConfigurator> configure) : ISagaRepositoryRegistrationProvider
+    {
+        public void Configure<TSaga>(ISagaRegistrationConfigurator<TSaga> configurator)
+            where TSaga : class, ISaga =>
+            configurator.EntityFrameworkRepository(repository => configure(repository));
     }
 
     private sealed class Configurator<TSaga> : IEntityFrameworkSagaRepositoryConfigurator<TSaga>
@@ -38,17 +64,44 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
         private readonly EntityFrameworkSagaOptions<TSaga> _options = new();
         private Action<ISagaRepositoryRegistrationConfigurator<TSaga>>? _register;
 
-        public void ExistingDbContext<TContext>()
-            where TContext : DbContext =>
-            _register = services => services.RegisterSagaRepository<TSaga, DbContext, SagaConsumeContextFactory<DbContext, TSaga>,
-                EntityFrameworkSagaRepositoryContextFactory<TContext, TSaga>>();
+        public ConcurrencyMode ConcurrencyMode { set => _options.ConcurrencyMode = value; }
+
+        public IsolationLevel IsolationLevel { set => _options.IsolationLevel = value; }
+
+        public ILockStatementProvider LockStatementProvider { set => _options.LockStatementProvider = value; }
 
         public void CustomizeQuery(Func<IQueryable<TSaga>, IQueryable<TSaga>> queryCustomization) => _options.Customize = queryCustomization;
+
+        public void ExistingDbContext<TContext>()
+            where TContext : DbContext =>
+            _register = Use<TContext>;
+
+        public void AddDbContext<TContext, TImplementation>(Action<IServiceProvider, DbContextOptionsBuilder<TImplementation>> optionsAction)
+            where TContext : DbContext
+            where TImplementation : DbContext, TContext =>
+            _register = services =>
+            {
+                services.AddDbContext<TImplementation>((provider, options) => optionsAction(provider, (DbContextOptionsBuilder<TImplementation>)options));
+                // The documentation names DbContext here, for every saga anew; each saga keeps its own.
+                services.TryAddScoped<TContext>(provider => provider.GetRequiredService<TImplementation>());
+                Use<TImplementation>(services);
+            };
 
         public void Register(ISagaRepositoryRegistrationConfigurator<TSaga> services)
         {
             services.AddSingleton(_options);
-            (_register ?? throw new ConfigurationException($"{typeof(TSaga).Name}: name the context with ExistingDbContext."))(services);
+            (_register ?? throw new ConfigurationException($"{typeof(TSaga).Name} has no context; name one with ExistingDbContext or AddDbContext."))(services);
+        }
+
+        private void Use<TContext>(ISagaRepositoryRegistrationConfigurator<TSaga> services)
+            where TContext : DbContext
+        {
+            if (_options.ConcurrencyMode == ConcurrencyMode.Pessimistic)
+                RowLocks.AddTo(services, typeof(TContext));
+            services.RegisterSagaRepository<TSaga, DbContext, SagaConsumeContextFactory<DbContext, TSaga>,
+                EntityFrameworkSagaRepositoryContextFactory<TContext, TSaga>>();
+            services.RegisterLoadSagaRepository<TSaga, EntityFrameworkSagaRepositoryContextFactory<TContext, TSaga>>();
+            services.RegisterQuerySagaRepository<TSaga, EntityFrameworkSagaRepositoryContextFactory<TContext, TSaga>>();
         }
     }
 }

@@ -1,6 +1,5 @@
 using ConcertSaga.Testing.Servers;
 using MassTransit;
-using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -25,29 +24,37 @@ public sealed class TestDatabase : IAsyncDisposable
 
     public static async Task<TestDatabase> CreateAsync(Store store, PostgreSqlServer server)
     {
-        TestDatabase database;
-        if (store == Store.Sqlite)
-        {
-            var file = Path.Combine(Path.GetTempPath(), $"persistence-{Guid.CreateVersion7():n}.db");
-            database = new TestDatabase(file, options => options.UseSqlite($"Data Source={file}").AddInterceptors(new SqliteWriterGate()));
-        }
-        else
-        {
-            var address = await server.CreateDatabaseAsync("persistence");
-            database = new TestDatabase(null, options => options.UseNpgsql(address));
-        }
+        var database = await CreateEmptyAsync(store, server);
         await using var context = database.Open();
         await context.Database.EnsureCreatedAsync();
         return database;
     }
 
+    /// <summary>One without tables, for contexts of a test's own.</summary>
+    public static async Task<TestDatabase> CreateEmptyAsync(Store store, PostgreSqlServer server)
+    {
+        if (store == Store.Sqlite)
+        {
+            var file = Path.Combine(Path.GetTempPath(), $"persistence-{Guid.CreateVersion7():n}.db");
+            return new TestDatabase(file, options => options.UseSqlite($"Data Source={file}").AddInterceptors(new SqliteWriterGate()));
+        }
+        else
+        {
+            var address = await server.CreateDatabaseAsync("persistence");
+            return new TestDatabase(null, options => options.UseNpgsql(address));
+        }
+    }
+
     public void Use(DbContextOptionsBuilder options) => _use(options);
 
-    public TestDbContext Open()
+    public TestDbContext Open() => new(OptionsOf<TestDbContext>());
+
+    public DbContextOptions<TContext> OptionsOf<TContext>()
+        where TContext : DbContext
     {
-        var options = new DbContextOptionsBuilder<TestDbContext>();
+        var options = new DbContextOptionsBuilder<TContext>();
         _use(options);
-        return new TestDbContext(options.Options);
+        return options.Options;
     }
 
     public async ValueTask DisposeAsync()
@@ -104,7 +111,11 @@ public sealed class OutboxHost : IAsyncDisposable
             bus.AddConsumer<ScriptedConsumer>().Endpoint(endpoint => endpoint.Name = "scripted");
             bus.AddConsumer<ReceivingConsumer>().Endpoint(endpoint => endpoint.Name = "receiving");
             bus.AddSagaStateMachine<TallyStateMachine, Tally>()
-                .EntityFrameworkRepository(repository => repository.ExistingDbContext<TestDbContext>())
+                .EntityFrameworkRepository(repository =>
+                {
+                    repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
+                    repository.ExistingDbContext<TestDbContext>();
+                })
                 .Endpoint(endpoint => endpoint.Name = "tallies");
             bus.AddConfigureEndpointsCallback((context, name, endpoint) =>
             {

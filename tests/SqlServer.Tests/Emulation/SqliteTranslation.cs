@@ -126,6 +126,6 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
     [GeneratedRegex(@"INSERTED\.", RegexOptions.IgnoreCase)]
     private static partial Regex Inserted();
 
-    [GeneratedRegex(@" WITH \(UPDLOCK, HOLDLOCK\)")]
+    [GeneratedRegex(@" WITH \(UPDLOCK, (?:HOLDLOCK|ROWLOCK)\)")]
     private static partial Regex LockHints();
 }
