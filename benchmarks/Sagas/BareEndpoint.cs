@@ -1,38 +1,43 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Threading.Channels;
 using Npgsql;
 using NpgsqlTypes;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Events;
 
 namespace ConcertSaga.Benchmarks.Sagas;
 
-/// <summary>One queue with its inbox and outbox.</summary>
-internal sealed class BareEndpoint : IAsyncDisposable
+/// <summary>
+/// One queue with its inbox and outbox. A message passes three stages, and nobody waits in between: its transaction, the publish of what it
+/// sent, and after the confirm the delete of the outbox row together with those of whatever other messages are waiting; then it is
+/// acknowledged.
+/// </summary>
+internal sealed class BareEndpoint : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
     private const int MostPerDelete = 256;
 
     private readonly SagaSettings _settings;
     private readonly string _schema;
     private readonly NpgsqlDataSource _source;
-    private readonly IChannel _channel;
     private readonly BarePublisher _publisher;
     private readonly ConcurrentBag<BareTransaction> _idle = [];
 
-    private readonly Channel<(Guid Message, TaskCompletionSource Done)> _delivered = Channel.CreateUnbounded<(Guid, TaskCompletionSource)>(
+    private readonly Channel<(Guid Message, ulong DeliveryTag)> _delivered = System.Threading.Channels.Channel.CreateUnbounded<(Guid, ulong)>(
         new UnboundedChannelOptions { SingleReader = true });
 
     private readonly Task _deleting;
 
     private BareEndpoint(SagaSettings settings, string schema, NpgsqlDataSource source, IChannel channel, BarePublisher publisher)
+        : base(channel)
     {
-        (_settings, _schema, _source, _channel, _publisher) = (settings, schema, source, channel, publisher);
+        (_settings, _schema, _source, _publisher) = (settings, schema, source, publisher);
         _deleting = Task.Run(DeleteGroupsAsync);
     }
 
     public static async Task<BareEndpoint> OpenAsync(SagaSettings settings, string schema, NpgsqlDataSource source, IConnection broker)
     {
-        var channel = await broker.CreateChannelAsync();
+        // The channel hands out as many messages at the same time as the endpoint may handle.
+        var channel = await broker.CreateChannelAsync(new CreateChannelOptions(false, false, consumerDispatchConcurrency: (ushort)settings.Concurrency));
         var queue = settings.QueueOf(schema);
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false,
             settings.Quorum ? new Dictionary<string, object?> { ["x-queue-type"] = "quorum" } : null);
@@ -41,12 +46,44 @@ internal sealed class BareEndpoint : IAsyncDisposable
         return new BareEndpoint(settings, schema, source, channel, await BarePublisher.OpenAsync(broker));
     }
 
-    public Task ConsumeAsync()
+    public Task ConsumeAsync() => Channel.BasicConsumeAsync(_settings.QueueOf(_schema), autoAck: false, this);
+
+    public override async Task HandleBasicDeliverAsync(
+        string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
+        ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
     {
-        // The connection hands out as many messages at the same time as the endpoint may handle.
-        var consumer = new AsyncEventingBasicConsumer(_channel);
-        consumer.ReceivedAsync += async (_, delivery) => await HandleAsync(delivery);
-        return _channel.BasicConsumeAsync(_settings.QueueOf(_schema), autoAck: false, consumer);
+        BareTransaction? transaction = null;
+        try
+        {
+            if (!_idle.TryTake(out transaction))
+                transaction = await BareTransaction.OpenAsync(_settings, _schema, _source);
+            var id = Guid.ParseExact(properties.MessageId!, "n");
+            var type = properties.Type!;
+            var (sagaId, sent) = await transaction.ConsumeAsync(id, type, body);
+            _idle.Add(transaction);
+            transaction = null;
+            if (sent is not null)
+            {
+                _publisher.Publish(sent, confirmed =>
+                {
+                    if (confirmed)
+                        _delivered.Writer.TryWrite((id, deliveryTag));
+                    else
+                        _ = RequeueAsync(deliveryTag, "the broker refused a message").AsTask();
+                });
+                return;
+            }
+            if (type == nameof(Confirmed))
+                SagaLoad.Finished(sagaId);
+            await Channel.BasicAckAsync(deliveryTag, multiple: false, cancellationToken);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            // The transaction is undone with its connection; the message comes again, and the inbox tells what had been done.
+            if (transaction is not null)
+                await transaction.DisposeAsync();
+            await RequeueAsync(deliveryTag, exception.Message);
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -57,38 +94,11 @@ internal sealed class BareEndpoint : IAsyncDisposable
             await transaction.DisposeAsync();
     }
 
-    private async Task HandleAsync(BasicDeliverEventArgs delivery)
+    private async ValueTask RequeueAsync(ulong deliveryTag, string why)
     {
-        BareTransaction? transaction = null;
-        try
-        {
-            if (!_idle.TryTake(out transaction))
-                transaction = await BareTransaction.OpenAsync(_settings, _schema, _source);
-            var id = Guid.ParseExact(delivery.BasicProperties.MessageId!, "n");
-            var type = delivery.BasicProperties.Type!;
-            var sagaId = await transaction.ConsumeAsync(id, type, delivery.Body);
-            var sent = transaction.Outgoing;
-            _idle.Add(transaction);
-            if (sent is not null)
-            {
-                await _publisher.PublishAsync(sent);
-                var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                _delivered.Writer.TryWrite((id, done));
-                await done.Task;
-            }
-            if (type == nameof(Confirmed))
-                SagaLoad.Finished(sagaId);
-            await _channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
-        }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
-        {
-            // Its transaction is undone with its connection; the message comes again and the inbox tells what had been done.
-            await Console.Error.WriteLineAsync($"{_schema}: {exception.Message}");
-            if (transaction is not null && !_idle.Contains(transaction))
-                await transaction.DisposeAsync();
-            if (_channel.IsOpen)
-                await _channel.BasicNackAsync(delivery.DeliveryTag, multiple: false, requeue: true);
-        }
+        await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{_schema}: {why}"));
+        if (Channel.IsOpen)
+            await Channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true);
     }
 
     // Whatever is waiting goes into one delete; nobody waits for a timer.
@@ -100,20 +110,22 @@ internal sealed class BareEndpoint : IAsyncDisposable
 #pragma warning restore CA2100
         var messages = new NpgsqlParameter<Guid[]> { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid };
         delete.Parameters.Add(messages);
-        var group = new List<(Guid Message, TaskCompletionSource Done)>(MostPerDelete);
+        var group = new List<(Guid Message, ulong DeliveryTag)>(MostPerDelete);
         while (await _delivered.Reader.WaitToReadAsync())
         {
             while (group.Count < MostPerDelete && _delivered.Reader.TryRead(out var one))
                 group.Add(one);
+            messages.TypedValue = [.. group.Select(one => one.Message)];
             try
             {
-                messages.TypedValue = [.. group.Select(one => one.Message)];
                 await delete.ExecuteNonQueryAsync();
-                group.ForEach(one => one.Done.SetResult());
+                foreach (var (_, deliveryTag) in group)
+                    await Channel.BasicAckAsync(deliveryTag, multiple: false);
             }
             catch (NpgsqlException exception)
             {
-                group.ForEach(one => one.Done.SetException(exception));
+                foreach (var (_, deliveryTag) in group)
+                    await RequeueAsync(deliveryTag, exception.Message);
             }
             group.Clear();
         }

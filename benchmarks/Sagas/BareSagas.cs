@@ -1,3 +1,4 @@
+using ConcertSaga.Benchmarks.Measuring;
 using Npgsql;
 using RabbitMQ.Client;
 
@@ -18,7 +19,7 @@ internal sealed class BareSagas(SagaSettings settings) : ISagaVariant
     public async Task StartAsync()
     {
         await CreateTablesAsync();
-        _broker = await new ConnectionFactory { Uri = settings.Broker, ConsumerDispatchConcurrency = (ushort)settings.Concurrency }.CreateConnectionAsync();
+        _broker = await new ConnectionFactory { Uri = settings.Broker }.CreateConnectionAsync();
         _starts = await BarePublisher.OpenAsync(_broker);
         string[] schemas = [SagaDatabase.SagaSchema, SagaDatabase.HoldSchema, SagaDatabase.DeductSchema, SagaDatabase.ConfirmSchema];
         foreach (var schema in schemas)
@@ -27,8 +28,13 @@ internal sealed class BareSagas(SagaSettings settings) : ISagaVariant
             await endpoint.ConsumeAsync();
     }
 
-    public async Task SendStartAsync(Guid sagaId) => await _starts!.PublishAsync(
-        BareMessage.Of(settings.QueueOf(SagaDatabase.SagaSchema), StartSaga.Of(sagaId), MessageJson.Default.StartSaga));
+    public async Task SendStartAsync(Guid sagaId)
+    {
+        var confirmed = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _starts!.Publish(BareMessage.Of(settings.QueueOf(SagaDatabase.SagaSchema), StartSaga.Of(sagaId), MessageJson.Default.StartSaga), confirmed.SetResult);
+        if (!await confirmed.Task)
+            throw new BenchmarkException("The broker refused the start of a saga.");
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -52,7 +58,7 @@ internal sealed class BareSagas(SagaSettings settings) : ISagaVariant
                 "CorrelationId" uuid PRIMARY KEY, "CurrentState" text NOT NULL, "Version" int NOT NULL, "UserId" text NOT NULL,
                 "ScheduleId" int NOT NULL, "SeatNumbers" int[] NOT NULL, "Amount" bigint NOT NULL, "UpdatedAt" timestamptz NOT NULL);
             CREATE TABLE saga."Transitions" (
-                "SagaId" uuid NOT NULL REFERENCES saga."Sagas", "Sequence" int NOT NULL, "Trigger" text NOT NULL, "FromState" text NOT NULL,
+                "SagaId" uuid NOT NULL, "Sequence" int NOT NULL, "Trigger" text NOT NULL, "FromState" text NOT NULL,
                 "ToState" text NOT NULL, "MessageId" uuid, "OccurredAt" timestamptz NOT NULL, PRIMARY KEY ("SagaId", "Sequence"));
             """;
         const string decisions = """

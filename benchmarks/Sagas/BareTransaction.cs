@@ -19,6 +19,7 @@ internal sealed class BareTransaction : IAsyncDisposable
     private readonly Batch _update;
     private readonly Batch _finish;
     private readonly Batch _decide;
+    private BareMessage? _outgoing;
 
     private BareTransaction(SagaSettings settings, string schema, NpgsqlConnection connection)
     {
@@ -47,9 +48,6 @@ internal sealed class BareTransaction : IAsyncDisposable
             (outbox, messages), ("COMMIT", []));
     }
 
-    /// <summary>What the consumed message sent; null for nothing.</summary>
-    public BareMessage? Outgoing { get; private set; }
-
     public static async Task<BareTransaction> OpenAsync(SagaSettings settings, string schema, NpgsqlDataSource source)
     {
         var transaction = new BareTransaction(settings, schema, await source.OpenConnectionAsync());
@@ -60,8 +58,8 @@ internal sealed class BareTransaction : IAsyncDisposable
     }
 
     /// <summary>Consumes a message, once; of a repeat, finds what it sent the first time and may not have been delivered.</summary>
-    /// <returns>The saga it is about.</returns>
-    public async Task<Guid> ConsumeAsync(Guid id, string type, ReadOnlyMemory<byte> body)
+    /// <returns>The saga it is about, and what it sent; null for nothing.</returns>
+    public async Task<(Guid SagaId, BareMessage? Sent)> ConsumeAsync(Guid id, string type, ReadOnlyMemory<byte> body)
     {
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
         switch (type)
@@ -74,7 +72,7 @@ internal sealed class BareTransaction : IAsyncDisposable
                     _insert.Set(0, start.SagaId, SagaStates.Holding, start.UserId, start.ScheduleId, start.SeatNumbers, start.Amount, now);
                     return Record(_insert, start.SagaId, 1, "Started", "Initial", SagaStates.Holding, id, now);
                 });
-                return start.SagaId;
+                return (start.SagaId, _outgoing);
             case nameof(Held):
                 var held = Read(body, MessageJson.Default.Held).SagaId;
                 await ClaimAsync(id, held, row =>
@@ -82,7 +80,7 @@ internal sealed class BareTransaction : IAsyncDisposable
                     Send(SagaDatabase.DeductSchema, new Deduct(held, row!.UserId, row.Amount), MessageJson.Default.Deduct);
                     return Change(_update, held, row, type, SagaStates.Deducting, id, now);
                 });
-                return held;
+                return (held, _outgoing);
             case nameof(Deducted):
                 var deducted = Read(body, MessageJson.Default.Deducted).SagaId;
                 await ClaimAsync(id, deducted, row =>
@@ -90,23 +88,23 @@ internal sealed class BareTransaction : IAsyncDisposable
                     Send(SagaDatabase.ConfirmSchema, new Confirm(deducted, row!.UserId, row.Amount), MessageJson.Default.Confirm);
                     return Change(_update, deducted, row, type, SagaStates.Confirming, id, now);
                 });
-                return deducted;
+                return (deducted, _outgoing);
             case nameof(Confirmed):
                 var confirmed = Read(body, MessageJson.Default.Confirmed).SagaId;
                 await ClaimAsync(id, confirmed, row => Change(_finish, confirmed, row!, type, SagaStates.Completed, id, now));
-                return confirmed;
+                return (confirmed, _outgoing);
             case nameof(Hold):
                 var hold = Read(body, MessageJson.Default.Hold).SagaId;
                 await ClaimAsync(id, hold, _ => Decide(hold, id, now, new Held(hold, now.AddMinutes(5)), MessageJson.Default.Held));
-                return hold;
+                return (hold, _outgoing);
             case nameof(Deduct):
                 var deduct = Read(body, MessageJson.Default.Deduct).SagaId;
                 await ClaimAsync(id, deduct, _ => Decide(deduct, id, now, new Deducted(deduct, 200_000), MessageJson.Default.Deducted));
-                return deduct;
+                return (deduct, _outgoing);
             default:
                 var confirm = Read(body, MessageJson.Default.Confirm).SagaId;
                 await ClaimAsync(id, confirm, _ => Decide(confirm, id, now, new Confirmed(confirm, Guid.CreateVersion7(now)), MessageJson.Default.Confirmed));
-                return confirm;
+                return (confirm, _outgoing);
         }
     }
 
@@ -119,7 +117,7 @@ internal sealed class BareTransaction : IAsyncDisposable
 
     private async Task ClaimAsync(Guid id, Guid sagaId, Func<SagaRow?, Batch> handle)
     {
-        Outgoing = null;
+        _outgoing = null;
         _claim.Set(1, id);
         if (_schema == SagaDatabase.SagaSchema)
             _claim.Set(2, sagaId);
@@ -147,7 +145,7 @@ internal sealed class BareTransaction : IAsyncDisposable
             return;
         }
         var batch = handle(row);
-        if (Outgoing is { } sent)
+        if (_outgoing is { } sent)
             batch.Set(batch.Last - 1, id, sent.Id, sent.Queue, sent.Type, sent.Body);
         await batch.RunAsync();
     }
@@ -162,7 +160,7 @@ internal sealed class BareTransaction : IAsyncDisposable
         batch.BatchCommands.Add(left);
         await using var reader = await batch.ExecuteReaderAsync();
         if (await reader.ReadAsync())
-            Outgoing = new BareMessage(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetFieldValue<byte[]>(3));
+            _outgoing = new BareMessage(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetFieldValue<byte[]>(3));
     }
 
     private static Batch Change(Batch batch, Guid sagaId, SagaRow row, string trigger, string to, Guid messageId, DateTime now)
@@ -185,7 +183,7 @@ internal sealed class BareTransaction : IAsyncDisposable
     }
 
     private void Send<T>(string endpoint, T message, JsonTypeInfo<T> json) =>
-        Outgoing = BareMessage.Of(_settings.QueueOf(endpoint), message, json);
+        _outgoing = BareMessage.Of(_settings.QueueOf(endpoint), message, json);
 
     private static T Read<T>(ReadOnlyMemory<byte> body, JsonTypeInfo<T> json) => JsonSerializer.Deserialize(body.Span, json)!;
 

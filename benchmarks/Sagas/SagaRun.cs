@@ -44,6 +44,7 @@ internal sealed class SagaRun : IAsyncDisposable
         try
         {
             await run._worker.RunAsync(plan.Warm);
+            run._database?.WasActive();
             return run;
         }
         catch
