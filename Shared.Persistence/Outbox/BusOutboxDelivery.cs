@@ -59,7 +59,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
                 if (!IsBusHealthy())
                     continue;
                 var sent = await SendAsync(one.Messages, CancellationToken.None).ConfigureAwait(false);
-                await writer.MarkAsync(Delivered.Of(one.Messages, sent, null, one.OutboxId)).ConfigureAwait(false);
+                writer.Mark(Delivered.Of(one.Messages, sent, null, one.OutboxId));
             }
             catch (Exception exception)
             {
@@ -196,7 +196,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
                 OutboxMessage[] messages = [.. unit];
                 if (await HaveLeftAsync(unit.Key.OutboxId ?? unit.Key.MessageId!.Value, messages, stoppingToken).ConfigureAwait(false) is not { } sent)
                     return;
-                await writer.MarkAsync(Delivered.Of(messages, sent, inboxOf.GetValueOrDefault(unit.Key), unit.Key.OutboxId)).ConfigureAwait(false);
+                writer.Mark(Delivered.Of(messages, sent, inboxOf.GetValueOrDefault(unit.Key), unit.Key.OutboxId));
                 LogSwept(unit.Key.OutboxId ?? unit.Key.MessageId!.Value, sent.Count);
             })).ConfigureAwait(false);
         }

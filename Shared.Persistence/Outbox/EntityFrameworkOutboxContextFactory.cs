@@ -33,7 +33,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
 
         // A repeat that is being consumed elsewhere at this moment is found by the unique key of its inbox row, after its handler has run for
         // nothing.
-        if (await reader.WasConsumedAsync(messageId, options.ConsumerId).ConfigureAwait(false)
+        if (await reader.ReadAsync((messageId, options.ConsumerId)).ConfigureAwait(false)
             || !await ConsumeAsync(consumed, inbox, next, context.CancellationToken).ConfigureAwait(false))
         {
             await ResumeAsync(consumed, inbox, context.CancellationToken).ConfigureAwait(false);
@@ -42,7 +42,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         if (consumed.Messages.Count > 0)
         {
             var sent = await OutboxMessages.SendAsync(consumed.Messages, context.ReceiveContext.SendEndpointProvider, clock.GetUtcNow().UtcDateTime, context.CancellationToken).ConfigureAwait(false);
-            await writer.MarkAsync(Delivered.Of(consumed.Messages, sent, consumed.InboxId, null)).ConfigureAwait(false);
+            writer.Mark(Delivered.Of(consumed.Messages, sent, consumed.InboxId, null));
         }
 
         consumed.SetDone();
@@ -108,7 +108,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
     {
         try
         {
-            return await reader.WasConsumedAsync(inbox.MessageId, inbox.ConsumerId).ConfigureAwait(false);
+            return await reader.ReadAsync((inbox.MessageId, inbox.ConsumerId)).ConfigureAwait(false);
         }
         catch (Exception)
         {

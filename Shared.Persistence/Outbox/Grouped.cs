@@ -1,16 +1,33 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>
 /// Handles whatever is waiting together, one group after the other. There is no timer: an item that finds nobody waiting is handled at once,
-/// and the groups grow with the load.
+/// and the groups grow with the load. Only items nobody waits for may be left for a moment, to go with the next group.
 /// </summary>
-internal sealed class Grouped<T>(Func<List<T>, Task> handle, int most) : IAsyncDisposable
+internal sealed class Grouped<T> : IAsyncDisposable
+    where T : class
 {
-    private readonly Channel<T> _waiting = Channel.CreateUnbounded<T>(new UnboundedChannelOptions { SingleReader = true });
+    private static readonly TimeSpan LeftAtMost = TimeSpan.FromMilliseconds(20);
+
+    private readonly Func<List<T>, Task> _handle;
+    private readonly int _most;
+    private readonly Channel<T?> _waiting = Channel.CreateUnbounded<T?>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly ConcurrentQueue<T> _left = new();
     private readonly Lock _starting = new();
+    private readonly Timer _wake;
+    private int _isWoken;
     private Task? _handling;
+
+    /// <param name="handle">Handles a group, and never fails.</param>
+    /// <param name="most">The most items of a group.</param>
+    public Grouped(Func<List<T>, Task> handle, int most)
+    {
+        (_handle, _most) = (handle, most);
+        _wake = new Timer(_ => _waiting.Writer.TryWrite(null));
+    }
 
     /// <summary>Returns false when it no longer handles anything.</summary>
     public bool Add(T item)
@@ -24,22 +41,53 @@ internal sealed class Grouped<T>(Func<List<T>, Task> handle, int most) : IAsyncD
         return _waiting.Writer.TryWrite(item);
     }
 
+    /// <summary>Adds an item that may wait a moment for others to go with.</summary>
+    public void AddLater(T item)
+    {
+        _left.Enqueue(item);
+        if (_handling is null)
+        {
+            lock (_starting)
+                _handling ??= Task.Run(HandleAsync);
+        }
+        if (Interlocked.Exchange(ref _isWoken, 1) == 0)
+            _wake.Change(LeftAtMost, Timeout.InfiniteTimeSpan);
+    }
+
     public async ValueTask DisposeAsync()
     {
         _waiting.Writer.TryComplete();
         if (_handling is not null)
             await _handling.ConfigureAwait(false);
+        await _wake.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task HandleAsync()
     {
-        var group = new List<T>(most);
+        var group = new List<T>();
         while (await _waiting.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
-            while (group.Count < most && _waiting.Reader.TryRead(out var one))
-                group.Add(one);
-            await handle(group).ConfigureAwait(false);
-            group.Clear();
+            while (group.Count < _most && _waiting.Reader.TryRead(out var one))
+            {
+                if (one is not null)
+                    group.Add(one);
+            }
+            await HandleAsync(group).ConfigureAwait(false);
         }
+        while (!_left.IsEmpty)
+            await HandleAsync(group).ConfigureAwait(false);
+    }
+
+    private async Task HandleAsync(List<T> group)
+    {
+        // Before they are taken: one that is left afterwards wakes this again.
+        Interlocked.Exchange(ref _isWoken, 0);
+        while (group.Count < _most && _left.TryDequeue(out var one))
+            group.Add(one);
+        if (group.Count > 0)
+            await _handle(group).ConfigureAwait(false);
+        group.Clear();
+        if (!_left.IsEmpty && Interlocked.Exchange(ref _isWoken, 1) == 0)
+            _wake.Change(LeftAtMost, Timeout.InfiniteTimeSpan);
     }
 }

@@ -39,8 +39,10 @@ internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
     /// <summary>Completes when the changes are committed.</summary>
     public Task WriteAsync(WriteSet changes) => Add(new Work(changes, null));
 
-    /// <summary>Completes when the mark is committed.</summary>
-    public Task MarkAsync(Delivered delivered) => Add(new Work(null, delivered));
+    /// <summary>
+    /// Marks, with one of the next commits. Nobody has to wait for it: what is not marked after a crash goes out once more, with the same ids.
+    /// </summary>
+    public void Mark(Delivered delivered) => _waiting.AddLater(new Work(null, delivered));
 
     public ValueTask DisposeAsync() => _waiting.DisposeAsync();
 

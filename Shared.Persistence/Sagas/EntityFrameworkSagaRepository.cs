@@ -13,13 +13,16 @@ internal sealed class EntityFrameworkSagaOptions<TSaga>
 {
     private readonly ConcurrentDictionary<Type, string> _lockTags = new();
 
-    public Func<IQueryable<TSaga>, IQueryable<TSaga>> Customize { get; set; } = query => query;
+    public Func<IQueryable<TSaga>, IQueryable<TSaga>>? Query { get; set; }
 
     public ConcurrencyMode ConcurrencyMode { get; set; } = ConcurrencyMode.Pessimistic;
 
     public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.ReadCommitted;
 
     public ILockStatementProvider? LockStatementProvider { get; set; }
+
+    /// <summary>Adds what was asked for to a query of sagas.</summary>
+    public IQueryable<TSaga> Customize(IQueryable<TSaga> sagas) => Query?.Invoke(sagas) ?? sagas;
 
     /// <summary>The sagas as a consumer loads them: locked, unless the mode is optimistic.</summary>
     public IQueryable<TSaga> For(DbContext database)
@@ -37,7 +40,8 @@ internal sealed class EntityFrameworkSagaOptions<TSaga>
 /// everything at once, otherwise in a transaction of its own. Concurrent changes wait for the row's lock, or are found by the saga's
 /// concurrency token.
 /// </summary>
-internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TSaga>(TDbContext database, EntityFrameworkSagaOptions<TSaga> options)
+internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TSaga>(
+    TDbContext database, EntityFrameworkSagaOptions<TSaga> options, SagaReader<TDbContext, TSaga> reader)
     : ISagaRepositoryContextFactory<TSaga>, ILoadSagaRepositoryContextFactory<TSaga>, IQuerySagaRepositoryContextFactory<TSaga>
     where TDbContext : DbContext
     where TSaga : class, ISaga
@@ -47,7 +51,7 @@ internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TS
         InTransactionAsync(context, async () =>
         {
             await BeginToLockAsync(context).ConfigureAwait(false);
-            await next.Send(new EntityFrameworkSagaRepositoryContext<TSaga, T>(context, database, options)).ConfigureAwait(false);
+            await next.Send(new EntityFrameworkSagaRepositoryContext<TSaga, T>(context, database, options, FindTogetherAsync(context))).ConfigureAwait(false);
         });
 
     public Task SendQuery<T>(ConsumeContext<T> context, ISagaQuery<TSaga> query, IPipe<SagaRepositoryQueryContext<TSaga, T>> next)
@@ -72,6 +76,16 @@ internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TS
 
     public void Probe(ProbeContext context) => context.Add("persistence", "entity-framework-core");
 
+    // Without a lock and a transaction it does not matter who reads the row, so that it can be read together with those of other messages.
+    private Func<Guid, Task<TSaga?>>? FindTogetherAsync(ConsumeContext context) =>
+        options is { ConcurrencyMode: ConcurrencyMode.Optimistic, Query: null } && IsInOutbox(context) && database.Database.CurrentTransaction is null
+            && reader.CanRead(database) && !database.ChangeTracker.Entries<TSaga>().Any()
+            ? reader.ReadAsync
+            : null;
+
+    private bool IsInOutbox(ConsumeContext context) =>
+        context.TryGetPayload(out IOutboxTransaction? outbox) && ReferenceEquals(outbox.Database, database);
+
     // A lock lasts as long as its transaction. Inside the outbox it is not committed here: the outbox commits what it finds.
     private async Task BeginToLockAsync(ConsumeContext context)
     {
@@ -81,7 +95,7 @@ internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TS
 
     private async Task InTransactionAsync(ConsumeContext context, Func<Task> work)
     {
-        if (context.TryGetPayload(out IOutboxTransaction? outbox) && ReferenceEquals(outbox.Database, database))
+        if (IsInOutbox(context))
         {
             await work().ConfigureAwait(false);
             return;
@@ -96,7 +110,7 @@ internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TS
 }
 
 internal sealed class EntityFrameworkSagaRepositoryContext<TSaga, TMessage>(
-    ConsumeContext<TMessage> context, DbContext database, EntityFrameworkSagaOptions<TSaga> options)
+    ConsumeContext<TMessage> context, DbContext database, EntityFrameworkSagaOptions<TSaga> options, Func<Guid, Task<TSaga?>>? findTogether = null)
     : ConsumeContextScope<TMessage>(context), SagaRepositoryContext<TSaga, TMessage>
     where TSaga : class, ISaga
     where TMessage : class
@@ -168,8 +182,15 @@ internal sealed class EntityFrameworkSagaRepositoryContext<TSaga, TMessage>(
         where T : class =>
         Task.FromResult<SagaConsumeContext<TSaga, T>>(new DefaultSagaConsumeContext<TSaga, T>(consumeContext, instance));
 
-    private Task<TSaga?> Find(Guid correlationId) =>
-        options.For(database).FirstOrDefaultAsync(saga => saga.CorrelationId == correlationId, _context.CancellationToken);
+    private async Task<TSaga?> Find(Guid correlationId)
+    {
+        if (findTogether is null || database.Database.CurrentTransaction is not null)
+            return await options.For(database).FirstOrDefaultAsync(saga => saga.CorrelationId == correlationId, _context.CancellationToken).ConfigureAwait(false);
+        var found = await findTogether(correlationId).ConfigureAwait(false);
+        if (found is not null)
+            database.Entry(found).State = EntityState.Unchanged;
+        return found;
+    }
 }
 
 internal sealed class EntityFrameworkSagaReadContext<TSaga>(DbContext database, EntityFrameworkSagaOptions<TSaga> options, CancellationToken cancellationToken)

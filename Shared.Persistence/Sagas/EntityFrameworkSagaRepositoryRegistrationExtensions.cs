@@ -70,7 +70,7 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
 
         public ILockStatementProvider LockStatementProvider { set => _options.LockStatementProvider = value; }
 
-        public void CustomizeQuery(Func<IQueryable<TSaga>, IQueryable<TSaga>> queryCustomization) => _options.Customize = queryCustomization;
+        public void CustomizeQuery(Func<IQueryable<TSaga>, IQueryable<TSaga>> queryCustomization) => _options.Query = queryCustomization;
 
         public void ExistingDbContext<TContext>()
             where TContext : DbContext =>
@@ -98,6 +98,7 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
         {
             if (_options.ConcurrencyMode == ConcurrencyMode.Pessimistic)
                 RowLocks.AddTo(services, typeof(TContext));
+            services.TryAddSingleton<SagaReader<TContext, TSaga>>();
             services.RegisterSagaRepository<TSaga, DbContext, SagaConsumeContextFactory<DbContext, TSaga>,
                 EntityFrameworkSagaRepositoryContextFactory<TContext, TSaga>>();
             services.RegisterLoadSagaRepository<TSaga, EntityFrameworkSagaRepositoryContextFactory<TContext, TSaga>>();

@@ -33,7 +33,12 @@ internal sealed class OurSagas : ISagaVariant
             bus.AddEntityFrameworkOutbox<StepContext<Hold>>();
             bus.AddEntityFrameworkOutbox<StepContext<Deduct>>();
             bus.AddEntityFrameworkOutbox<StepContext<Confirm>>();
-            bus.AddSagaStateMachine<SagaMachine, SagaRow>().EntityFrameworkRepository(repository => repository.ExistingDbContext<SagaContext>());
+            bus.AddSagaStateMachine<SagaMachine, SagaRow>().EntityFrameworkRepository(repository =>
+                {
+                    repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
+                    repository.ExistingDbContext<SagaContext>();
+                    repository.UsePostgres();
+                });
             bus.AddConsumer<HoldConsumer>();
             bus.AddConsumer<DeductConsumer>();
             bus.AddConsumer<ConfirmConsumer>();

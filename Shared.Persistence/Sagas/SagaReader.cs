@@ -1,0 +1,35 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace MassTransit.EntityFrameworkCoreIntegration.Saga;
+
+/// <summary>Loads the sagas of many messages with one query, for handlers that need neither a lock nor a transaction.</summary>
+internal sealed class SagaReader<TDbContext, TSaga>(IServiceScopeFactory scopes) : GroupedReader<TDbContext, Guid, TSaga>(scopes)
+    where TDbContext : DbContext
+    where TSaga : class, ISaga
+{
+    private static readonly Func<TDbContext, List<Guid>, IAsyncEnumerable<TSaga>> Query = EF.CompileAsyncQuery((TDbContext database, List<Guid> ids) =>
+        database.Set<TSaga>().AsNoTracking().Where(saga => ids.Contains(saga.CorrelationId)));
+
+    private bool? _isPlain;
+
+    /// <summary>
+    /// Whether a saga is one row and nothing else, so that an object read by one context is all another context has to know: no values beside
+    /// the class's properties, no parts, no classes derived from it, and no filter that depends on who asks.
+    /// </summary>
+    public bool CanRead(DbContext database) => _isPlain ??= IsPlain(database.Model.FindEntityType(typeof(TSaga)));
+
+    protected override async Task<Dictionary<Guid, TSaga>> ReadAsync(TDbContext database, List<Guid> keys)
+    {
+        var found = new Dictionary<Guid, TSaga>(keys.Count);
+        await foreach (var saga in Query(database, keys).ConfigureAwait(false))
+            found[saga.CorrelationId] = saga;
+        return found;
+    }
+
+    private static bool IsPlain(IEntityType? type) =>
+        type is not null && type.BaseType is null && !type.GetDerivedTypes().Any() && !type.GetProperties().Any(property => property.IsShadowProperty())
+        && !type.GetComplexProperties().Any() && type.GetDeclaredQueryFilters().Count == 0
+        && !type.GetNavigations().Any(navigation => navigation.IsEagerLoaded || navigation.TargetEntityType.IsOwned());
+}
