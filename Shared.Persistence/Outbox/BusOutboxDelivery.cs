@@ -12,7 +12,7 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// </summary>
 internal sealed partial class BusOutboxDelivery<TDbContext>(
     IServiceScopeFactory scopes, IBusControl bus, EntityFrameworkOutboxOptions<TDbContext> options, OutboxWriter<TDbContext> writer,
-    TimeProvider clock, ILogger<BusOutboxDelivery<TDbContext>> logger) : BackgroundService
+    TimeProvider clock, ILogger<BusOutboxDelivery<TDbContext>> logger) : BackgroundService, IHostedLifecycleService
     where TDbContext : DbContext
 {
     private const int Workers = 16;
@@ -31,6 +31,15 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         if (options.BusOutboxDelivery)
             _committed.Writer.TryWrite((outboxId, messages));
     }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>The bus has ended too, so what it delivered last can be marked, and does not go out again at the next start.</summary>
+    public Task StoppedAsync(CancellationToken cancellationToken) => writer.IdleAsync(cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -19,6 +19,7 @@ internal sealed class Grouped<T> : IAsyncDisposable
     private readonly Lock _starting = new();
     private readonly Timer _wake;
     private int _isWoken;
+    private int _unhandled;
     private Task? _handling;
 
     /// <param name="handle">Handles a group, and never fails.</param>
@@ -38,12 +39,14 @@ internal sealed class Grouped<T> : IAsyncDisposable
             lock (_starting)
                 _handling ??= Task.Run(HandleAsync);
         }
+        Interlocked.Increment(ref _unhandled);
         return _waiting.Writer.TryWrite(item);
     }
 
     /// <summary>Adds an item that may wait a moment for others to go with.</summary>
     public void AddLater(T item)
     {
+        Interlocked.Increment(ref _unhandled);
         _left.Enqueue(item);
         if (_handling is null)
         {
@@ -52,6 +55,16 @@ internal sealed class Grouped<T> : IAsyncDisposable
         }
         if (Interlocked.Exchange(ref _isWoken, 1) == 0)
             _wake.Change(LeftAtMost, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Completes when nothing is waiting or being handled.</summary>
+    public async Task IdleAsync(CancellationToken cancellationToken)
+    {
+        while (Volatile.Read(ref _unhandled) > 0)
+        {
+            _waiting.Writer.TryWrite(null);
+            await Task.Delay(TimeSpan.FromMilliseconds(2), cancellationToken).ConfigureAwait(false);
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -86,6 +99,7 @@ internal sealed class Grouped<T> : IAsyncDisposable
             group.Add(one);
         if (group.Count > 0)
             await _handle(group).ConfigureAwait(false);
+        Interlocked.Add(ref _unhandled, -group.Count);
         group.Clear();
         if (!_left.IsEmpty && Interlocked.Exchange(ref _isWoken, 1) == 0)
             _wake.Change(LeftAtMost, Timeout.InfiniteTimeSpan);

@@ -64,14 +64,11 @@ internal abstract class GroupedReader<TDbContext, TKey, TRow> : IAsyncDisposable
 internal sealed class InboxReader<TDbContext>(IServiceScopeFactory scopes) : GroupedReader<TDbContext, (Guid MessageId, Guid ConsumerId), bool>(scopes)
     where TDbContext : DbContext
 {
-    private static readonly Func<TDbContext, List<Guid>, IAsyncEnumerable<InboxState>> Query = EF.CompileAsyncQuery((TDbContext database, List<Guid> messageIds) =>
-        database.Set<InboxState>().AsNoTracking().Where(row => messageIds.Contains(row.MessageId)).Select(row => new InboxState { MessageId = row.MessageId, ConsumerId = row.ConsumerId }));
-
     protected override async Task<Dictionary<(Guid MessageId, Guid ConsumerId), bool>> ReadAsync(TDbContext database, List<(Guid MessageId, Guid ConsumerId)> keys)
     {
-        var consumed = new Dictionary<(Guid, Guid), bool>();
-        await foreach (var row in Query(database, keys.ConvertAll(key => key.MessageId)).ConfigureAwait(false))
-            consumed[(row.MessageId, row.ConsumerId)] = true;
-        return consumed;
+        var messageIds = keys.ConvertAll(key => key.MessageId);
+        var consumed = await database.Set<InboxState>().Where(row => messageIds.Contains(row.MessageId)).Select(row => new { row.MessageId, row.ConsumerId })
+            .ToListAsync().ConfigureAwait(false);
+        return consumed.ToDictionary(row => (row.MessageId, row.ConsumerId), _ => true);
     }
 }

@@ -44,6 +44,9 @@ internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
     /// </summary>
     public void Mark(Delivered delivered) => _waiting.AddLater(new Work(null, delivered));
 
+    /// <summary>Completes when everything is committed.</summary>
+    public Task IdleAsync(CancellationToken cancellationToken) => _waiting.IdleAsync(cancellationToken);
+
     public ValueTask DisposeAsync() => _waiting.DisposeAsync();
 
     private Task Add(Work work) => _waiting.Add(work) ? work.Task : Task.FromCanceled(new CancellationToken(true));

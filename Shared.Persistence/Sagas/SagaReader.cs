@@ -9,9 +9,6 @@ internal sealed class SagaReader<TDbContext, TSaga>(IServiceScopeFactory scopes)
     where TDbContext : DbContext
     where TSaga : class, ISaga
 {
-    private static readonly Func<TDbContext, List<Guid>, IAsyncEnumerable<TSaga>> Query = EF.CompileAsyncQuery((TDbContext database, List<Guid> ids) =>
-        database.Set<TSaga>().AsNoTracking().Where(saga => ids.Contains(saga.CorrelationId)));
-
     private bool? _isPlain;
 
     /// <summary>
@@ -20,13 +17,8 @@ internal sealed class SagaReader<TDbContext, TSaga>(IServiceScopeFactory scopes)
     /// </summary>
     public bool CanRead(DbContext database) => _isPlain ??= IsPlain(database.Model.FindEntityType(typeof(TSaga)));
 
-    protected override async Task<Dictionary<Guid, TSaga>> ReadAsync(TDbContext database, List<Guid> keys)
-    {
-        var found = new Dictionary<Guid, TSaga>(keys.Count);
-        await foreach (var saga in Query(database, keys).ConfigureAwait(false))
-            found[saga.CorrelationId] = saga;
-        return found;
-    }
+    protected override Task<Dictionary<Guid, TSaga>> ReadAsync(TDbContext database, List<Guid> keys) =>
+        database.Set<TSaga>().AsNoTracking().Where(saga => keys.Contains(saga.CorrelationId)).ToDictionaryAsync(saga => saga.CorrelationId);
 
     private static bool IsPlain(IEntityType? type) =>
         type is not null && type.BaseType is null && !type.GetDerivedTypes().Any() && !type.GetProperties().Any(property => property.IsShadowProperty())
