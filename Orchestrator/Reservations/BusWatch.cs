@@ -2,7 +2,6 @@ using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 
@@ -12,14 +11,25 @@ namespace ConcertSaga.Orchestrator.Reservations;
 /// Knows whether new work can be taken: the bus is connected and what was decided leaves within ten seconds. Otherwise booking answers 503
 /// while reads go on, and the sweeper rests.
 /// </summary>
-public sealed class BusWatch(IServiceScopeFactory scopes, IBusControl bus, IOptions<MessagingOptions> messaging, TimeProvider clock)
+public sealed class BusWatch(
+#if !OFFICIAL_PERSISTENCE
+    OutboxBacklog<OrchestratorDbContext> backlog,
+#endif
+    IBusControl bus, IOptions<MessagingOptions> messaging, TimeProvider clock)
     : BackgroundService, IHealthCheck
 {
     private static readonly TimeSpan OldestAllowed = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
     private readonly CancellationTokenSource _stopping = new();
-    private TimeSpan _oldest;
+
+#if OFFICIAL_PERSISTENCE
+    // The official package does not tell what waits.
+    private static TimeSpan OldestAge => TimeSpan.Zero;
+#endif
+#if !OFFICIAL_PERSISTENCE
+    private TimeSpan OldestAge => backlog.OldestAge;
+#endif
 
     /// <summary>Since when the bus has been healthy without a break; null while it is not.</summary>
     public DateTimeOffset? HealthySince { get; private set; }
@@ -28,7 +38,7 @@ public sealed class BusWatch(IServiceScopeFactory scopes, IBusControl bus, IOpti
     public bool IsHealthy => bus.CheckHealth().Status == BusHealthStatus.Healthy;
 
     /// <summary>Whether new work can be taken.</summary>
-    public bool IsOpen => IsHealthy && _oldest < OldestAllowed;
+    public bool IsOpen => IsHealthy && OldestAge < OldestAllowed;
 
     /// <summary>Whether other processes may wait for the same reservations.</summary>
     public bool HasReplicas => messaging.Value.Transport != MessagingTransport.InMemory;
@@ -37,9 +47,9 @@ public sealed class BusWatch(IServiceScopeFactory scopes, IBusControl bus, IOpti
     public CancellationToken Stopping => _stopping.Token;
 
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(_oldest < OldestAllowed
+        Task.FromResult(OldestAge < OldestAllowed
             ? HealthCheckResult.Healthy()
-            : new HealthCheckResult(context.Registration.FailureStatus, $"The oldest undelivered message is {_oldest.TotalSeconds:F0} s old."));
+            : new HealthCheckResult(context.Registration.FailureStatus, $"The oldest undelivered message is {OldestAge.TotalSeconds:F0} s old."));
 
     public override void Dispose()
     {
@@ -53,17 +63,7 @@ public sealed class BusWatch(IServiceScopeFactory scopes, IBusControl bus, IOpti
         stoppingToken.Register(_stopping.Cancel);
         using var timer = new PeriodicTimer(Interval, clock);
         while (await Next(timer, stoppingToken))
-        {
             HealthySince = IsHealthy ? HealthySince ?? clock.GetUtcNow() : null;
-            try
-            {
-                _oldest = await OldestAsync(stoppingToken);
-            }
-            catch (Exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                // The database's own health check says so; the age stays what it was.
-            }
-        }
     }
 
     private static async Task<bool> Next(PeriodicTimer timer, CancellationToken stoppingToken)
@@ -76,17 +76,5 @@ public sealed class BusWatch(IServiceScopeFactory scopes, IBusControl bus, IOpti
         {
             return false;
         }
-    }
-
-    private async Task<TimeSpan> OldestAsync(CancellationToken cancellationToken)
-    {
-        await using var scope = scopes.CreateAsyncScope();
-        var database = scope.ServiceProvider.GetRequiredService<OrchestratorDbContext>();
-        var outbox = await database.Set<OutboxState>().Where(row => row.Delivered == null).OrderBy(row => row.Created)
-            .Select(row => (DateTime?)row.Created).FirstOrDefaultAsync(cancellationToken);
-        var inbox = await database.Set<InboxState>().Where(row => row.Delivered == null).OrderBy(row => row.Id)
-            .Select(row => row.Consumed).FirstOrDefaultAsync(cancellationToken);
-        var oldest = outbox < inbox || inbox is null ? outbox : inbox;
-        return oldest is null ? TimeSpan.Zero : clock.GetUtcNow().UtcDateTime - oldest.Value;
     }
 }

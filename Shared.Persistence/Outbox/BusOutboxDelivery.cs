@@ -147,15 +147,10 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         var now = clock.GetUtcNow();
         var (instant, before, after) = (now.UtcDateTime, (now - options.DeliveryLease).UtcDateTime, _sweptTo);
         var (outboxes, inboxes, all) = (database.Set<OutboxState>(), database.Set<InboxState>(), database.Set<OutboxMessage>().AsNoTracking());
-        var candidates = all.Where(row => row.SequenceNumber > after && (row.EnqueueTime == null ? row.SentTime < before : row.EnqueueTime <= instant));
+        var candidates = OutboxBacklog<TDbContext>.Waiting(database, options, instant)
+            .Where(row => row.SequenceNumber > after && (row.EnqueueTime != null || row.SentTime < before));
         if (!options.BusOutboxDelivery)
             candidates = candidates.Where(row => row.OutboxId == null);
-        if (options.DeliveredRetention > TimeSpan.Zero)
-        {
-            candidates = candidates.Where(row => row.OutboxId != null
-                ? outboxes.Any(state => state.OutboxId == row.OutboxId && state.Delivered == null)
-                : inboxes.Any(state => state.MessageId == row.InboxMessageId && state.ConsumerId == row.InboxConsumerId && state.Delivered == null));
-        }
         var found = await candidates.OrderBy(row => row.SequenceNumber).Take(options.QueryMessageLimit)
             .Select(row => new { row.SequenceNumber, row.OutboxId, row.InboxMessageId, row.InboxConsumerId, row.EnqueueTime }).ToListAsync(stoppingToken).ConfigureAwait(false);
         // The next look goes on behind these, so that messages nobody can deliver do not stand in the way of the others.

@@ -108,6 +108,8 @@ public static class EntityFrameworkOutboxConfigurationExtensions
             services.TryAddSingleton<InboxReader<TDbContext>>();
             services.TryAddSingleton<OutboxWriter<TDbContext>>();
             services.TryAddSingleton(provider => ActivatorUtilities.CreateInstance<BusOutboxDelivery<TDbContext>>(provider, BusOf(provider)));
+            services.TryAddSingleton<OutboxBacklog<TDbContext>>();
+            services.AddHostedService(provider => provider.GetRequiredService<OutboxBacklog<TDbContext>>());
             services.TryAddScoped<IOutboxContextFactory<TDbContext>, EntityFrameworkOutboxContextFactory<TDbContext>>();
             services.AddHostedService(provider => provider.GetRequiredService<BusOutboxDelivery<TDbContext>>());
         }
