@@ -8,7 +8,8 @@ namespace ConcertSaga.Shared.Persistence;
 /// <summary>
 /// Lets one transaction at a time into each SQLite file, first in, first out, before <c>BEGIN IMMEDIATE</c>. SQLite itself makes a second
 /// writer wait by blocking its thread in steps of up to 150 ms, which starves the thread pool and is not fair; waiting here costs a queued
-/// continuation. Add it to the options of every context on SQLite.
+/// continuation. Every context in a container with an outbox has it; add it to the options of other contexts on SQLite. On other servers, and
+/// a second time, it does nothing.
 /// </summary>
 public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionInterceptor, ISaveChangesInterceptor
 {
@@ -22,14 +23,20 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
     ValueTask<InterceptionResult<int>> ISaveChangesInterceptor.SavingChangesAsync(
         DbContextEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken)
     {
-        eventData.Context?.Database.AutoTransactionBehavior = AutoTransactionBehavior.Always;
+        AlwaysInTransaction(eventData.Context);
         return ValueTask.FromResult(result);
     }
 
     InterceptionResult<int> ISaveChangesInterceptor.SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
     {
-        eventData.Context?.Database.AutoTransactionBehavior = AutoTransactionBehavior.Always;
+        AlwaysInTransaction(eventData.Context);
         return result;
+    }
+
+    private static void AlwaysInTransaction(DbContext? database)
+    {
+        if (database is not null && database.Database.ProviderName!.EndsWith("Sqlite", StringComparison.Ordinal))
+            database.Database.AutoTransactionBehavior = AutoTransactionBehavior.Always;
     }
 
     // The transaction is begun here and not by EF Core, because only here a failure to begin can be seen: it must open the gate again.
@@ -37,6 +44,8 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
         DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result,
         CancellationToken cancellationToken = default)
     {
+        if (result.HasResult || !IsSqlite(connection))
+            return result;
         // One that was only disposed on a connection that stays open left no sign; nobody waits for himself.
         Leave(connection);
         var gate = GateOf(connection);
@@ -57,6 +66,8 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
     public override InterceptionResult<DbTransaction> TransactionStarting(
         DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result)
     {
+        if (result.HasResult || !IsSqlite(connection))
+            return result;
         Leave(connection);
         var gate = GateOf(connection);
         gate.Wait();
@@ -105,6 +116,8 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
         Leave(connection);
         return Task.CompletedTask;
     }
+
+    private static bool IsSqlite(DbConnection connection) => connection.GetType().Name == "SqliteConnection";
 
     private static SemaphoreSlim GateOf(DbConnection connection) =>
         Gates.GetOrAdd(connection.DataSource, static _ => new SemaphoreSlim(1, 1));

@@ -67,6 +67,7 @@ public class OutboxMessage : OutboxMessageContext
 {
     private Headers? _headers;
     private IReadOnlyDictionary<string, object>? _properties;
+    private string[]? _types;
 
     /// <summary>The row's key, and the order of delivery.</summary>
     public long SequenceNumber { get; set; }
@@ -131,6 +132,9 @@ public class OutboxMessage : OutboxMessageContext
     /// <inheritdoc />
     public DateTime? ExpirationTime { get; set; }
 
+    /// <summary><see cref="MessageType"/>, one by one.</summary>
+    internal string[] Types => _types ??= MessageType.Split(';');
+
     Guid? MessageContext.MessageId => MessageId;
 
     DateTime? MessageContext.SentTime => SentTime;
@@ -140,6 +144,10 @@ public class OutboxMessage : OutboxMessageContext
     HostInfo MessageContext.Host => Metadata.HostMetadataCache.Host;
 
     IReadOnlyDictionary<string, object> OutboxMessageContext.Properties => _properties ??= Read(Properties);
+
+    // What is sent by the process that decided it need not be read back from what is stored.
+    internal void Remember(string[] types, Dictionary<string, object> headers, Dictionary<string, object> properties) =>
+        (_types, _headers, _properties) = (types, headers.Count == 0 ? EmptyHeaders.Instance : new DictionarySendHeaders(headers!), properties);
 
     private static Dictionary<string, object> Read(string? json) =>
         string.IsNullOrEmpty(json) ? [] : SystemTextJsonMessageSerializer.Instance.DeserializeDictionary<object>(json) ?? [];

@@ -1,6 +1,7 @@
 using System.Data;
 using System.Data.Common;
 using System.Runtime.CompilerServices;
+using ConcertSaga.Shared.Persistence;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -126,9 +127,11 @@ internal sealed class OutboxInterceptor : DbCommandInterceptor, ISaveChangesInte
     }
 }
 
-/// <summary>Puts <see cref="OutboxInterceptor"/> into the options of every context of the container, whatever class it is registered as.</summary>
+/// <summary>Puts the outbox's interceptors into the options of every context of the container, whatever class it is registered as.</summary>
 internal sealed class OutboxInterceptorConfiguration<TDbContext> : IDbContextOptionsConfiguration<TDbContext>
     where TDbContext : DbContext
 {
-    public void Configure(IServiceProvider serviceProvider, DbContextOptionsBuilder optionsBuilder) => optionsBuilder.AddInterceptors(OutboxInterceptor.Instance);
+    private static readonly SqliteWriterGate Gate = new();
+
+    public void Configure(IServiceProvider serviceProvider, DbContextOptionsBuilder optionsBuilder) => optionsBuilder.AddInterceptors(OutboxInterceptor.Instance, Gate);
 }

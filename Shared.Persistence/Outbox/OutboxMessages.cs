@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Mime;
 using System.Text.Json;
 using MassTransit.Context;
@@ -8,6 +9,8 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>How a message becomes an outbox row, and an outbox row a message again.</summary>
 internal static class OutboxMessages
 {
+    private static readonly ConcurrentDictionary<string, ContentType> ContentTypes = new();
+
     /// <summary>The row of a message that is about to be sent; serialised once, here.</summary>
     public static OutboxMessage Capture<T>(SendContext<T> context, DateTime now)
         where T : class
@@ -29,14 +32,13 @@ internal static class OutboxMessages
             Body = context.Serializer.GetMessageBody(context).GetString(),
             EnqueueTime = context.Delay is { } delay ? now + delay : null,
             ExpirationTime = context.TimeToLive is { } timeToLive ? now + timeToLive : null,
-            Headers = Write(context.Headers.GetAll())
         };
+        var headers = new Dictionary<string, object>(context.Headers.GetAll(), StringComparer.OrdinalIgnoreCase);
+        var properties = new Dictionary<string, object>(StringComparer.OrdinalIgnoreCase);
         if (context is TransportSendContext transport)
-        {
-            var properties = new Dictionary<string, object>(StringComparer.OrdinalIgnoreCase);
             transport.WritePropertiesTo(properties);
-            row.Properties = Write(properties);
-        }
+        (row.Headers, row.Properties) = (Write(headers), Write(properties));
+        row.Remember(context.SupportedMessageTypes, headers, properties);
         return row;
     }
 
@@ -67,17 +69,14 @@ internal static class OutboxMessages
         return done ?? rows;
     }
 
-    private static string? Write(IEnumerable<KeyValuePair<string, object>> values)
-    {
-        var dictionary = new Dictionary<string, object>(values, StringComparer.OrdinalIgnoreCase);
-        return dictionary.Count == 0 ? null : JsonSerializer.Serialize(dictionary, SystemTextJsonMessageSerializer.Options);
-    }
+    private static string? Write(Dictionary<string, object> values) =>
+        values.Count == 0 ? null : JsonSerializer.Serialize(values, SystemTextJsonMessageSerializer.Options);
 
     private sealed class StoredMessagePipe(OutboxMessage row, DateTime now) : IPipe<SendContext>
     {
         public Task Send(SendContext context)
         {
-            var contentType = new ContentType(row.ContentType);
+            var contentType = ContentTypes.GetOrAdd(row.ContentType, static text => new ContentType(text));
             context.MessageId = row.MessageId;
             context.RequestId = row.RequestId;
             context.ConversationId = row.ConversationId;
@@ -86,7 +85,7 @@ internal static class OutboxMessages
             context.SourceAddress = row.SourceAddress;
             context.ResponseAddress = row.ResponseAddress;
             context.FaultAddress = row.FaultAddress;
-            context.SupportedMessageTypes = row.MessageType.Split(';');
+            context.SupportedMessageTypes = row.Types;
             if (row.ExpirationTime is { } expires)
                 context.TimeToLive = expires - now;
             foreach (var (key, value) in ((MessageContext)row).Headers.GetAll())

@@ -126,6 +126,9 @@ internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
         {
             if (delivered.Count > 0)
                 await MarkAsync(database, delivered).ConfigureAwait(false);
+            // An attempt that failed late has given them keys.
+            inbox.ForEach(row => row.Id = 0);
+            messages.ForEach(row => row.SequenceNumber = 0);
             database.AddRange(inbox);
             database.AddRange(messages);
             hasChanges |= inbox.Count > 0;

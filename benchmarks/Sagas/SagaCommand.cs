@@ -14,7 +14,7 @@ internal static class SagaCommand
         var sagas = Positive("--sagas", "Sagas of a burst.", 3000);
         var warm = Positive("--warm", "Sagas each process runs before it is measured.", 1500);
         var seconds = Positive("--seconds", "How long a steady load lasts.", 20);
-        var concurrency = Positive("--concurrency", "Messages an endpoint handles at the same time.", 16);
+        var concurrency = Positive("--concurrency", "Messages an endpoint handles at the same time.", 64);
         var rates = new Option<int[]>("--rate")
         {
             Description = "Starts per second of a steady load, 0 for none; may be given several times.",

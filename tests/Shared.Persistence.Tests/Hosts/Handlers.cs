@@ -11,6 +11,7 @@ public sealed class ScriptedConsumer(TestDbContext database, ScopeMark scope, Sc
         database.Notes.Add(new Note { About = context.Message.Id });
         for (var number = 1; number <= context.Message.Messages; number++)
             await context.Publish(new Told(context.Message.Id, number), send => send.Headers.Set("Custom", "kept"));
+        await script.Write(database, context.Message, script.HandledFor(context.Message.Id));
         await script.AtTheEnd(context, script.HandledFor(context.Message.Id));
     }
 }

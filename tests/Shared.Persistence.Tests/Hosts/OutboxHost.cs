@@ -1,6 +1,8 @@
+using System.Data.Common;
 using ConcertSaga.Testing.Servers;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -99,7 +101,11 @@ public sealed class OutboxHost : IAsyncDisposable
         builder.Services.AddSingleton(clock ?? TimeProvider.System);
         builder.Services.AddSingleton(script);
         builder.Services.AddScoped<ScopeMark>();
-        builder.Services.AddDbContext<TestDbContext>(database.Use);
+        builder.Services.AddDbContext<TestDbContext>(options =>
+        {
+            database.Use(options);
+            options.AddInterceptors(new BeforeCommitInterceptor(script));
+        });
         builder.Services.AddMassTransit(bus =>
         {
             bus.AddEntityFrameworkOutbox<TestDbContext>(outbox =>
@@ -165,6 +171,16 @@ public sealed class OutboxHost : IAsyncDisposable
     {
         await _host.StopAsync();
         _host.Dispose();
+    }
+
+    private sealed class BeforeCommitInterceptor(Script script) : DbTransactionInterceptor
+    {
+        public override async ValueTask<InterceptionResult> TransactionCommittingAsync(
+            DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default)
+        {
+            await script.BeforeCommit(eventData.Context!);
+            return result;
+        }
     }
 
     private sealed class BeforeSendObserver(Script script) : ISendObserver, IPublishObserver

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using MassTransit;
+using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Shared.Persistence.Tests.Hosts;
 
@@ -13,6 +14,12 @@ public sealed class Script
 {
     /// <summary>Runs at the end of the handler, with how often this host handled the message so far.</summary>
     public Func<ConsumeContext, int, Task> AtTheEnd { get; set; } = (_, _) => Task.CompletedTask;
+
+    /// <summary>Runs in the handler, with its context and how often this host handled the message so far.</summary>
+    public Func<TestDbContext, Tell, int, Task> Write { get; set; } = (_, _, _) => Task.CompletedTask;
+
+    /// <summary>Runs before a transaction of any context of the host is committed.</summary>
+    public Func<DbContext, Task> BeforeCommit { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>Runs before a message leaves for the transport.</summary>
     public Func<SendContext, Task> BeforeSend { get; set; } = _ => Task.CompletedTask;
