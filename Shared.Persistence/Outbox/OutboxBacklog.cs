@@ -21,7 +21,6 @@ public sealed class OutboxBacklog<TDbContext> : BackgroundService
     private readonly EntityFrameworkOutboxOptions<TDbContext> _options;
     private readonly TimeProvider _clock;
     private readonly Meter _meter = new("ConcertSaga");
-    private DateTime? _oldest;
 
     /// <summary>Used by the container.</summary>
     public OutboxBacklog(IServiceScopeFactory scopes, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock)
@@ -35,13 +34,13 @@ public sealed class OutboxBacklog<TDbContext> : BackgroundService
     /// <summary>How many messages wait, at most 100,000; delayed messages whose time has not come are not among them.</summary>
     public int Messages { get; private set; }
 
-    /// <summary>How long the oldest has waited.</summary>
-    public TimeSpan OldestAge => _oldest is { } since ? _clock.GetUtcNow().UtcDateTime - since : TimeSpan.Zero;
+    /// <summary>How long the oldest had waited; zero while no two looks have seen the same message.</summary>
+    public TimeSpan OldestAge { get; private set; }
 
     /// <summary>Completes when everything that is committed has been delivered, by whichever process.</summary>
     public async Task IdleAsync(CancellationToken cancellationToken = default)
     {
-        while (await LookAsync(cancellationToken).ConfigureAwait(false) > 0)
+        while ((await LookAsync(0, cancellationToken).ConfigureAwait(false)).Messages > 0)
             await Task.Delay(TimeSpan.FromMilliseconds(10), cancellationToken).ConfigureAwait(false);
     }
 
@@ -55,15 +54,17 @@ public sealed class OutboxBacklog<TDbContext> : BackgroundService
     /// <inheritdoc />
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        // What is there at the first look has waited since before this process.
+        var newest = long.MaxValue;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                await LookAsync(stoppingToken).ConfigureAwait(false);
+                (Messages, OldestAge, newest) = await LookAsync(newest, stoppingToken).ConfigureAwait(false);
             }
             catch (Exception) when (!stoppingToken.IsCancellationRequested)
             {
-                // The database's own health check says so; what was seen last stays, and grows older.
+                // The database's own health check says so; what was seen last stays.
             }
             await Task.Delay(_options.QueryDelay, _clock, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -79,14 +80,18 @@ public sealed class OutboxBacklog<TDbContext> : BackgroundService
             : inboxes.Any(state => state.MessageId == row.InboxMessageId && state.ConsumerId == row.InboxConsumerId && state.Delivered == null));
     }
 
-    private async Task<int> LookAsync(CancellationToken cancellationToken)
+    // A message that was not there at the last look has not waited yet: it may be leaving at this moment.
+    private async Task<(int Messages, TimeSpan OldestAge, long Newest)> LookAsync(long newestBefore, CancellationToken cancellationToken)
     {
         await using var scope = _scopes.CreateAsyncScope();
-        var waiting = Waiting(scope.ServiceProvider.GetRequiredService<TDbContext>(), _options, _clock.GetUtcNow().UtcDateTime);
+        var now = _clock.GetUtcNow().UtcDateTime;
+        var waiting = Waiting(scope.ServiceProvider.GetRequiredService<TDbContext>(), _options, now);
         var messages = await waiting.Take(MostCounted).CountAsync(cancellationToken).ConfigureAwait(false);
-        var oldest = messages == 0 ? null
-            : await waiting.OrderBy(row => row.SequenceNumber).Select(row => (DateTime?)(row.EnqueueTime ?? row.SentTime)).FirstOrDefaultAsync(cancellationToken).ConfigureAwait(false);
-        (Messages, _oldest) = (messages, oldest);
-        return messages;
+        if (messages == 0)
+            return (0, TimeSpan.Zero, 0);
+        var oldest = await waiting.Where(row => row.SequenceNumber <= newestBefore).OrderBy(row => row.SequenceNumber)
+            .Select(row => (DateTime?)(row.EnqueueTime ?? row.SentTime)).FirstOrDefaultAsync(cancellationToken).ConfigureAwait(false);
+        var newest = await waiting.OrderByDescending(row => row.SequenceNumber).Select(row => row.SequenceNumber).FirstOrDefaultAsync(cancellationToken).ConfigureAwait(false);
+        return (messages, oldest is null ? TimeSpan.Zero : now - oldest.Value, newest);
     }
 }

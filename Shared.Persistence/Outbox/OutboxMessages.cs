@@ -26,7 +26,7 @@ internal static class OutboxMessages
             DestinationAddress = context.DestinationAddress,
             ResponseAddress = context.ResponseAddress,
             FaultAddress = context.FaultAddress,
-            SentTime = context.SentTime ?? now,
+            SentTime = now,
             ContentType = context.ContentType?.ToString() ?? context.Serialization.DefaultContentType.ToString(),
             MessageType = string.Join(';', context.SupportedMessageTypes),
             Body = context.Serializer.GetMessageBody(context).GetString(),

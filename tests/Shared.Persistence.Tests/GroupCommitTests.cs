@@ -1,7 +1,6 @@
 using ConcertSaga.Shared.Persistence.Tests.Hosts;
 using ConcertSaga.Testing;
 using ConcertSaga.Testing.Servers;
-using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;

@@ -37,13 +37,22 @@ public sealed class UnavailableTests
         var stuck = await host.DatabaseAsync(async database =>
         {
             var state = new OutboxState { OutboxId = Guid.CreateVersion7(), LockId = Guid.CreateVersion7(host.Clock.GetUtcNow().AddHours(1)), Created = host.Clock.GetUtcNow().UtcDateTime };
-            database.Add(state);
+            var message = new OutboxMessage
+            {
+                OutboxId = state.OutboxId,
+                MessageId = Guid.CreateVersion7(),
+                SentTime = state.Created,
+                ContentType = "application/json",
+                MessageType = "",
+                Body = ""
+            };
+            database.AddRange(state, message);
             await database.SaveChangesAsync();
-            return state;
+            return message;
         });
         Assert.True(host.Watch.IsOpen);
         await host.PassAsync(() => Task.FromResult(!host.Watch.IsOpen), "the watch closes");
-        Assert.True(host.Clock.GetUtcNow() - stuck.Created >= TimeSpan.FromSeconds(10));
+        Assert.True(host.Clock.GetUtcNow() - stuck.SentTime >= TimeSpan.FromSeconds(10));
 
         (await host.User().ReserveAsync()).Is(503, "UNAVAILABLE");
         (await user.PayAsync(id)).Is(503, "UNAVAILABLE");
@@ -53,6 +62,7 @@ public sealed class UnavailableTests
         await host.DatabaseAsync(async database =>
         {
             database.Remove(stuck);
+            database.Remove(await database.Set<OutboxState>().FindAsync(stuck.OutboxId) ?? throw new InvalidOperationException());
             return await database.SaveChangesAsync();
         });
         await host.PassAsync(() => Task.FromResult(host.Watch.IsOpen), "the watch opens");
