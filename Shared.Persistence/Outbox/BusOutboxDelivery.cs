@@ -67,7 +67,8 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
                 // While the broker is away, holding what was committed would fill the memory; it is in the tables anyway.
                 if (!IsBusHealthy())
                     continue;
-                var sent = await SendAsync(one.Messages, CancellationToken.None).ConfigureAwait(false);
+                var sent = new List<OutboxMessage>(one.Messages.Length);
+                await SendAsync(one.Messages, sent, CancellationToken.None).ConfigureAwait(false);
                 writer.Mark(Delivered.Of(one.Messages, sent, null, one.OutboxId));
             }
             catch (Exception exception)
@@ -198,7 +199,8 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
             await Task.WhenAll(some.Select(async unit =>
             {
                 OutboxMessage[] messages = [.. unit];
-                if (await HaveLeftAsync(unit.Key.OutboxId ?? unit.Key.MessageId!.Value, messages, stoppingToken).ConfigureAwait(false) is not { } sent)
+                var sent = await HaveLeftAsync(unit.Key.OutboxId ?? unit.Key.MessageId!.Value, messages, stoppingToken).ConfigureAwait(false);
+                if (sent.Count == 0 && messages.Length > 0)
                     return;
                 writer.Mark(Delivered.Of(messages, sent, inboxOf.GetValueOrDefault(unit.Key), unit.Key.OutboxId));
                 LogSwept(unit.Key.OutboxId ?? unit.Key.MessageId!.Value, sent.Count);
@@ -253,25 +255,31 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         return more;
     }
 
-    // What cannot be sent although the bus is healthy does not stand in the way of the rest; its lease keeps it from being tried at once.
-    private async Task<IReadOnlyList<OutboxMessage>?> HaveLeftAsync(Guid unitOfWork, IReadOnlyList<OutboxMessage> messages, CancellationToken stoppingToken)
+    // What cannot be sent although the bus is healthy does not stand in the way of the rest; its lease keeps it from being tried at once. What
+    // was sent before it, or before the lease ended, is not sent again.
+    private async Task<List<OutboxMessage>> HaveLeftAsync(Guid unitOfWork, OutboxMessage[] messages, CancellationToken stoppingToken)
     {
+        var sent = new List<OutboxMessage>(messages.Length);
         try
         {
-            return await SendAsync(messages, stoppingToken).ConfigureAwait(false);
+            await SendAsync(messages, sent, stoppingToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (!stoppingToken.IsCancellationRequested && IsBusHealthy())
         {
             LogNotDelivered(exception, unitOfWork);
-            return null;
         }
+        return sent;
     }
 
-    private async Task<IReadOnlyList<OutboxMessage>> SendAsync(IReadOnlyList<OutboxMessage> messages, CancellationToken stoppingToken)
+    // The limit is one message's: a long unit of work may take longer than a lease, as long as it gets on.
+    private async Task SendAsync(OutboxMessage[] messages, List<OutboxMessage> sent, CancellationToken stoppingToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-        limit.CancelAfter(options.DeliveryLease);
-        return await OutboxMessages.SendAsync(messages, bus, clock.GetUtcNow().UtcDateTime, limit.Token).ConfigureAwait(false);
+        foreach (var message in messages)
+        {
+            limit.CancelAfter(options.DeliveryLease);
+            await OutboxMessages.SendAsync([message], sent, bus, clock.GetUtcNow().UtcDateTime, limit.Token).ConfigureAwait(false);
+        }
     }
 
     // The first 48 bits of a version-7 id are the milliseconds since 1970 at which the row was taken.

@@ -41,7 +41,8 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
 
         if (consumed.Messages.Count > 0)
         {
-            var sent = await OutboxMessages.SendAsync(consumed.Messages, context.ReceiveContext.SendEndpointProvider, clock.GetUtcNow().UtcDateTime, context.CancellationToken).ConfigureAwait(false);
+            var sent = new List<OutboxMessage>(consumed.Messages.Count);
+            await OutboxMessages.SendAsync(consumed.Messages, sent, context.ReceiveContext.SendEndpointProvider, clock.GetUtcNow().UtcDateTime, context.CancellationToken).ConfigureAwait(false);
             writer.Mark(Delivered.Of(consumed.Messages, sent, consumed.InboxId, null));
         }
 
@@ -135,6 +136,8 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
             consumed.Messages.AddRange(await database.Set<OutboxMessage>().AsNoTracking()
                 .Where(row => row.InboxMessageId == inbox.MessageId && row.InboxConsumerId == inbox.ConsumerId).OrderBy(row => row.SequenceNumber)
                 .ToListAsync(cancellationToken).ConfigureAwait(false));
+            if (consumed.Messages.Count == 0)
+                writer.Mark(new Delivered(known.Id, null, []));
         }
     }
 

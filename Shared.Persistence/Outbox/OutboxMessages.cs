@@ -46,27 +46,25 @@ internal static class OutboxMessages
     /// Sends rows in their order, waiting for each to be confirmed; the bodies go out as they were stored. A row whose time has not come is
     /// left to the delivery loop.
     /// </summary>
-    /// <returns>The rows that need no more: sent, or expired.</returns>
-    public static async Task<IReadOnlyList<OutboxMessage>> SendAsync(
-        IReadOnlyList<OutboxMessage> rows, ISendEndpointProvider endpoints, DateTime now, CancellationToken cancellationToken)
+    /// <param name="rows">The rows.</param>
+    /// <param name="done">Gets the rows that need no more: sent, or expired. Also those before the one that failed.</param>
+    /// <param name="endpoints">Where to send them.</param>
+    /// <param name="now">The present.</param>
+    /// <param name="cancellationToken">Ends the sending.</param>
+    public static async Task SendAsync(
+        IReadOnlyList<OutboxMessage> rows, List<OutboxMessage> done, ISendEndpointProvider endpoints, DateTime now, CancellationToken cancellationToken)
     {
-        List<OutboxMessage>? done = null;
-        for (var i = 0; i < rows.Count; i++)
+        foreach (var row in rows)
         {
-            var row = rows[i];
             if (row.EnqueueTime > now)
-            {
-                done ??= [.. rows.Take(i)];
                 continue;
-            }
             if (!(row.ExpirationTime <= now) && row.DestinationAddress is not null)
             {
                 var endpoint = await endpoints.GetSendEndpoint(row.DestinationAddress).ConfigureAwait(false);
                 await endpoint.Send(new SerializedMessageBody(), new StoredMessagePipe(row, now), cancellationToken).ConfigureAwait(false);
             }
-            done?.Add(row);
+            done.Add(row);
         }
-        return done ?? rows;
     }
 
     private static string? Write(Dictionary<string, object> values) =>

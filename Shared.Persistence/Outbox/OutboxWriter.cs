@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
@@ -18,7 +19,7 @@ internal sealed record Delivered(long? InboxId, Guid? OutboxId, IReadOnlyList<Ou
 /// transaction. At light load that is one message and nobody waits; under load the cost of a transaction is shared. What cannot be written
 /// is taken out and tried alone; the others of its group are not harmed.
 /// </summary>
-internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
+internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
     where TDbContext : DbContext
 {
     private const int MostPerCommit = 256;
@@ -26,13 +27,15 @@ internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
     private readonly IServiceScopeFactory _scopes;
     private readonly EntityFrameworkOutboxOptions<TDbContext> _options;
     private readonly TimeProvider _clock;
+    private readonly ILogger<OutboxWriter<TDbContext>> _logger;
     private readonly Grouped<Work> _waiting;
     private PostgreSqlStatements? _postgreSql;
     private bool _isKnown;
 
-    public OutboxWriter(IServiceScopeFactory scopes, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock)
+    public OutboxWriter(
+        IServiceScopeFactory scopes, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock, ILogger<OutboxWriter<TDbContext>> logger)
     {
-        (_scopes, _options, _clock) = (scopes, options, clock);
+        (_scopes, _options, _clock, _logger) = (scopes, options, clock, logger);
         _waiting = new Grouped<Work>(WriteAsync, MostPerCommit);
     }
 
@@ -78,6 +81,9 @@ internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
             // The consumers fail; their messages come again, and the inbox tells whether this was committed after all.
             foreach (var one in group)
                 one.SetFailed(exception);
+            // Nobody waits for a mark, so nobody else would tell.
+            if (group.Exists(one => one.Delivered is not null))
+                LogNotMarked(exception);
             return;
         }
         if (colliding.Count > 0)
@@ -169,6 +175,9 @@ internal sealed class OutboxWriter<TDbContext> : IAsyncDisposable
         || ((exception as DbException ?? exception.InnerException as DbException) is { } database
             ? !database.IsTransient || database.SqlState is ['4', '0', ..]
             : exception is DbUpdateException);
+
+    [LoggerMessage(EventId = 4104, Level = LogLevel.Warning, Message = "Delivered messages could not be marked; they will be delivered once more.")]
+    private partial void LogNotMarked(Exception exception);
 
     private sealed class Work(WriteSet? changes, Delivered? delivered)
     {
