@@ -6,8 +6,8 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>
 /// Consumes a message in one transaction (its inbox row, the rows its handler changed, the messages it sent), which it may share with other
-/// messages, then delivers what it sent without any lock, then marks that delivered, and only then lets the message be acknowledged. A crash
-/// anywhere in between is mended by the next delivery of the same message: it finds the inbox row and sends what is left, with the same ids.
+/// messages, then delivers what it sent without any lock, and only then lets the message be acknowledged; what was delivered is marked with a
+/// later commit. A crash anywhere in between is mended by the next delivery of the same message: it finds the inbox row and sends what is left, with the same ids.
 /// </summary>
 internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
     TDbContext database, IServiceProvider services, EntityFrameworkOutboxOptions<TDbContext> outbox, InboxReader<TDbContext> reader,

@@ -9,7 +9,7 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>
 /// Writes the inbox and outbox rows of a whole group in one round trip on PostgreSQL: one statement for each table whatever the number of
 /// rows, with an array for each column, so that the statements stay the same and are prepared once. Row by row, through the change tracker,
-/// they cost several times as much as everything else a message costs.
+/// they were a third of what a saga allocated.
 /// </summary>
 internal sealed class PostgreSqlStatements
 {
