@@ -61,7 +61,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         database.Database.AutoSavepointsEnabled = false;
         try
         {
-            if (outbox.MayShareCommits(database))
+            if (writer.MayShareCommits(database))
                 OutboxInterceptor.Enter(database, outbox.IsolationLevel);
             else
                 await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);

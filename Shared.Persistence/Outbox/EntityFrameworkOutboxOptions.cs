@@ -1,7 +1,5 @@
 using System.Data;
 using MassTransit.EntityFrameworkCoreIntegration;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace MassTransit.EntityFrameworkCoreIntegration
 {
@@ -9,8 +7,6 @@ namespace MassTransit.EntityFrameworkCoreIntegration
     /// <typeparam name="TDbContext">The context.</typeparam>
     public sealed class EntityFrameworkOutboxOptions<TDbContext>
     {
-        private bool? _mayShareCommits;
-
         /// <summary>How long an inbox row is kept, and so a repeat recognised.</summary>
         public TimeSpan DuplicateDetectionWindow { get; set; } = TimeSpan.FromMinutes(30);
 
@@ -43,16 +39,6 @@ namespace MassTransit.EntityFrameworkCoreIntegration
         /// than a person's patience.
         /// </summary>
         public TimeSpan DeliveryLease { get; set; } = TimeSpan.FromSeconds(10);
-
-        /// <summary>
-        /// Whether the changes of several messages may be committed together. The context's options must carry the outbox's interceptor, which
-        /// every context that is registered in the container does, and must not save in a way of its own.
-        /// </summary>
-        internal bool MayShareCommits(DbContext database) => _mayShareCommits ??=
-            IsolationLevel == IsolationLevel.ReadCommitted
-            && database.GetService<IDbContextOptions>().FindExtension<CoreOptionsExtension>()?.Interceptors?.Contains(OutboxInterceptor.Instance) is true
-            && database.GetType().GetMethods().Where(method => method.Name is nameof(DbContext.SaveChanges) or nameof(DbContext.SaveChangesAsync))
-                .All(method => method.DeclaringType == typeof(DbContext));
     }
 }
 

@@ -33,14 +33,12 @@ internal sealed class Grouped<T> : IAsyncDisposable
     /// <summary>Returns false when it no longer handles anything.</summary>
     public bool Add(T item)
     {
-        // Not a hosted service: the bus, which is stopped after every hosted service of this outbox, still works while it drains.
-        if (_handling is null)
-        {
-            lock (_starting)
-                _handling ??= Task.Run(HandleAsync);
-        }
+        Start();
         Interlocked.Increment(ref _unhandled);
-        return _waiting.Writer.TryWrite(item);
+        if (_waiting.Writer.TryWrite(item))
+            return true;
+        Interlocked.Decrement(ref _unhandled);
+        return false;
     }
 
     /// <summary>Adds an item that may wait a moment for others to go with.</summary>
@@ -48,11 +46,7 @@ internal sealed class Grouped<T> : IAsyncDisposable
     {
         Interlocked.Increment(ref _unhandled);
         _left.Enqueue(item);
-        if (_handling is null)
-        {
-            lock (_starting)
-                _handling ??= Task.Run(HandleAsync);
-        }
+        Start();
         if (Interlocked.Exchange(ref _isWoken, 1) == 0)
             _wake.Change(LeftAtMost, Timeout.InfiniteTimeSpan);
     }
@@ -73,6 +67,15 @@ internal sealed class Grouped<T> : IAsyncDisposable
         if (_handling is not null)
             await _handling.ConfigureAwait(false);
         await _wake.DisposeAsync().ConfigureAwait(false);
+    }
+
+    // Not a hosted service: the bus, which is stopped after every hosted service of this outbox, still works while it drains.
+    private void Start()
+    {
+        if (_handling is not null)
+            return;
+        lock (_starting)
+            _handling ??= Task.Run(HandleAsync);
     }
 
     private async Task HandleAsync()

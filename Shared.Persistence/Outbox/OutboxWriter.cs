@@ -1,5 +1,7 @@
+using System.Data;
 using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -31,6 +33,7 @@ internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
     private readonly Grouped<Work> _waiting;
     private PostgreSqlStatements? _postgreSql;
     private bool _isKnown;
+    private bool? _mayShareCommits;
 
     public OutboxWriter(
         IServiceScopeFactory scopes, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock, ILogger<OutboxWriter<TDbContext>> logger)
@@ -38,6 +41,16 @@ internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
         (_scopes, _options, _clock, _logger) = (scopes, options, clock, logger);
         _waiting = new Grouped<Work>(WriteAsync, MostPerCommit);
     }
+
+    /// <summary>
+    /// Whether the changes of several messages may be committed together. The context's options must carry the outbox's interceptor, which
+    /// every context that is registered in the container does, and its class must not save in a way of its own.
+    /// </summary>
+    public bool MayShareCommits(TDbContext database) => _mayShareCommits ??=
+        _options.IsolationLevel == IsolationLevel.ReadCommitted
+        && database.GetService<IDbContextOptions>().FindExtension<CoreOptionsExtension>()?.Interceptors?.Contains(OutboxInterceptor.Instance) is true
+        && database.GetType().GetMethods().Where(method => method.Name is nameof(DbContext.SaveChanges) or nameof(DbContext.SaveChangesAsync))
+            .All(method => method.DeclaringType == typeof(DbContext));
 
     /// <summary>Completes when the changes are committed.</summary>
     public Task WriteAsync(WriteSet changes) => Add(new Work(changes, null));

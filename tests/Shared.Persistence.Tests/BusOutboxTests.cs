@@ -222,8 +222,10 @@ public sealed class BusOutboxTests(PostgreSqlServer server)
         await using var context = database.Open();
         await Eventually.TrueAsync(async () => await context.Set<OutboxMessage>().CountAsync() == 1, Limit, "only the delayed one is left");
         clock.Advance(TimeSpan.FromMinutes(4));
-        // Long enough for several looks of the delivery loop.
-        await Task.Delay(TimeSpan.FromMilliseconds(500));
+        // What was left behind behind it is found, so the delivery loop has looked since.
+        var behind = Guid.CreateVersion7();
+        await LeaveAsync(database, clock, behind, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));
+        await Eventually.TrueAsync(() => host.Script.ArrivedFor(behind).Count == 2, Limit, "the loop has looked");
         Assert.Equal([2], host.Script.ArrivedFor(id).Select(seen => seen.Number));
 
         clock.Advance(TimeSpan.FromMinutes(1));
