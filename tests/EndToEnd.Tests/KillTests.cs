@@ -10,7 +10,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>
-/// <c>kill -9</c> under load, again and again. <c>CONCERT_TEST_SEED</c> repeats a run's choices; <c>CONCERT_TEST_KILLS</c> makes it longer.
+/// <c>kill -9</c> under load, again and again, of one part or of several at the same moment. <c>CONCERT_TEST_SEED</c> repeats a run's choices; <c>CONCERT_TEST_KILLS</c> makes it longer.
 /// </summary>
 [Trait("Category", "RunOnce")]
 public sealed class KillTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
@@ -32,16 +32,19 @@ public sealed class KillTests(SystemFixture systems, PostgreSqlServer database, 
         var watch = Stopwatch.StartNew();
         using var shoppers = await Shoppers.StartAsync(system, people: 12, dates: 2, seed);
 
-        foreach (var part in Victims(system, random).Take(kills))
+        foreach (var parts in Victims(system, random).Take(kills))
         {
+            var names = string.Join(" and ", parts);
             // The system works before each kill; the moment itself is any.
             var before = shoppers.Accepted;
-            await Eventually.TrueAsync(() => shoppers.Accepted >= before + 5, TimeSpan.FromSeconds(60), $"reservations are accepted before {part} is killed");
+            await Eventually.TrueAsync(() => shoppers.Accepted >= before + 5, TimeSpan.FromSeconds(60), $"reservations are accepted before {names} is killed");
             await Task.Delay(random.Next(1000));
             var killed = watch.Elapsed;
-            await system.KillAsync(part);
-            await system.StartAsync(part);
-            output.WriteLine($"{killed.TotalSeconds:0.0} s: killed {part}, ready again at {watch.Elapsed.TotalSeconds:0.0} s, {shoppers.Accepted} reservations so far");
+            await Task.WhenAll(parts.Select(system.KillAsync));
+            // Servers first: a process is ready only when its database is.
+            foreach (var part in system.Parts.Reverse().Where(parts.Contains))
+                await system.StartAsync(part);
+            output.WriteLine($"{killed.TotalSeconds:0.0} s: killed {names}, ready again at {watch.Elapsed.TotalSeconds:0.0} s, {shoppers.Accepted} reservations so far");
         }
         output.WriteLine(await shoppers.CloseAsync());
 
@@ -50,15 +53,19 @@ public sealed class KillTests(SystemFixture systems, PostgreSqlServer database, 
         output.WriteLine($"{kind}: {kills} kills in {watch.Elapsed.TotalSeconds:0} s");
     }
 
-    // All parts in random order, then again in another.
-    private static IEnumerable<string> Victims(ISystem system, Random random)
+    // All parts in random order, then again in another; after every second one, on average, up to three at the same moment.
+    private static IEnumerable<string[]> Victims(ISystem system, Random random)
     {
         while (true)
         {
             string[] parts = [.. system.Parts];
             random.Shuffle(parts);
             foreach (var part in parts)
-                yield return part;
+            {
+                yield return [part];
+                if (parts.Length > 1 && random.Next(2) == 0)
+                    yield return [.. random.GetItems(parts, 3).Distinct()];
+            }
         }
     }
 
