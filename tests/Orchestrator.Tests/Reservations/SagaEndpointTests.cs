@@ -1,0 +1,22 @@
+using System.Text.Json;
+using ConcertSaga.Orchestrator.Tests.Hosts;
+using MassTransit;
+
+namespace ConcertSaga.Orchestrator.Tests.Reservations;
+
+/// <summary>The saga's queue as the bus has it, not as it was asked for: whoever sets a limit last wins.</summary>
+public sealed class SagaEndpointTests(OrchestratorHost host) : IClassFixture<OrchestratorHost>
+{
+    [Fact]
+    public void Endpoint_OfTheSaga_TakesFourTimesAsManyMessagesAsAnyOther()
+    {
+        var probe = JsonSerializer.SerializeToElement(host.Bus.GetProbeResult().Results);
+        var limits = probe.GetProperty("bus").GetProperty("host").GetProperty("receiveEndpoint").EnumerateArray()
+            .Select(endpoint => endpoint.GetProperty("receiveTransport"))
+            .Where(transport => transport.TryGetProperty("concurrentMessageLimit", out _))
+            .Select(transport => (transport.GetProperty("prefetchCount").GetInt32(), transport.GetProperty("concurrentMessageLimit").GetInt32()))
+            .Distinct();
+
+        Assert.Equal([(64, 16), (256, 64)], limits.Order());
+    }
+}
