@@ -6,7 +6,8 @@ namespace ConcertSaga.Benchmarks.Sagas;
 /// <param name="Quorum">Quorum queues instead of classic ones.</param>
 /// <param name="Database">The connection string of its own database.</param>
 /// <param name="Broker">The address of its own virtual host.</param>
-public sealed record SagaSettings(string Kind, int Concurrency, bool Quorum, string Database, Uri Broker)
+/// <param name="RememberSeconds">How long ours remembers a message; null for its default, which is longer than any burst.</param>
+public sealed record SagaSettings(string Kind, int Concurrency, bool Quorum, string Database, Uri Broker, int? RememberSeconds)
 {
     /// <summary>Messages an endpoint fetches ahead.</summary>
     public const ushort Prefetch = 256;

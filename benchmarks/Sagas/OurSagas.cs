@@ -29,10 +29,10 @@ internal sealed class OurSagas : ISagaVariant
         builder.Services.AddMassTransit(bus =>
         {
             bus.DisableUsageTelemetry();
-            bus.AddEntityFrameworkOutbox<SagaContext>();
-            bus.AddEntityFrameworkOutbox<StepContext<Hold>>();
-            bus.AddEntityFrameworkOutbox<StepContext<Deduct>>();
-            bus.AddEntityFrameworkOutbox<StepContext<Confirm>>();
+            bus.AddEntityFrameworkOutbox<SagaContext>(Remember);
+            bus.AddEntityFrameworkOutbox<StepContext<Hold>>(Remember);
+            bus.AddEntityFrameworkOutbox<StepContext<Deduct>>(Remember);
+            bus.AddEntityFrameworkOutbox<StepContext<Confirm>>(Remember);
             bus.AddSagaStateMachine<SagaMachine, SagaRow>().EntityFrameworkRepository(repository =>
                 {
                     repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
@@ -82,6 +82,12 @@ internal sealed class OurSagas : ISagaVariant
         await _host.StopAsync();
         _host.Dispose();
         await _source.DisposeAsync();
+    }
+
+    private void Remember(IEntityFrameworkOutboxConfigurator outbox)
+    {
+        if (_settings.RememberSeconds is { } seconds)
+            outbox.DuplicateDetectionWindow = TimeSpan.FromSeconds(seconds);
     }
 
     private static void Shape<TContext>(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)

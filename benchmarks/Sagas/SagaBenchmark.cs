@@ -19,6 +19,8 @@ internal static class SagaBenchmark
         await using var servers = await Servers.StartAsync();
         var machine = await Machine.DescribeAsync(await servers.Database.ConnectionStringAsync(), new Uri(await servers.Broker.ConnectionStringAsync()));
         Console.WriteLine(machine);
+        if (plan.SoakMinutes > 0)
+            return await SagaSoak.RunAsync(servers, machine, plan, cancellation);
         (string Name, string Kind, int Concurrency)[] variants = plan.Sweep
             ? [.. Concurrencies.Select(concurrency => ($"ours, {concurrency} at a time", SagaVariants.Ours, concurrency))]
             : [.. plan.Variants.Select(kind => (kind, kind, plan.Concurrency))];

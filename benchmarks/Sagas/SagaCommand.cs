@@ -4,7 +4,11 @@ namespace ConcertSaga.Benchmarks.Sagas;
 
 /// <summary>What one run of <c>saga</c> measures.</summary>
 internal sealed record SagaPlan(
-    string[] Variants, int Rounds, int Sagas, int Warm, int[] Rates, int Seconds, int Concurrency, bool Quorum, bool Sweep, bool Write);
+    string[] Variants, int Rounds, int Sagas, int Warm, int[] Rates, int Seconds, int Concurrency, bool Quorum, bool Sweep, int SoakMinutes, bool Write)
+{
+    /// <summary>How long ours remembers a message in a soak, so that one of minutes shows what an inbox of hours does.</summary>
+    public const int SoakMemorySeconds = 60;
+}
 
 internal static class SagaCommand
 {
@@ -32,16 +36,22 @@ internal static class SagaCommand
         var queues = new Option<string>("--queues") { Description = "The kind of queue.", DefaultValueFactory = _ => "classic" };
         queues.AcceptOnlyFromAmong("classic", "quorum");
         var sweep = new Option<bool>("--sweep") { Description = "Bursts of ours at concurrency 1, 2, 4, 8, 16 and 32 instead." };
+        var soak = new Option<int>("--soak")
+        {
+            Description = $"Minutes at one --rate instead, ours only, with an inbox of {SagaPlan.SoakMemorySeconds} s: does anything grow?",
+            DefaultValueFactory = _ => 0
+        };
+        Between(soak, 0, 24 * 60);
         var write = new Option<bool>("--write") { Description = "Writes the result into docs/performance.md and docs/images." };
 
         var command = new Command("saga", "A saga of seven messages and three steps over RabbitMQ and PostgreSQL: ours, and beside it the limit.")
         {
-            rounds, sagas, warm, rates, seconds, only, queues, concurrency, sweep, write
+            rounds, sagas, warm, rates, seconds, only, queues, concurrency, sweep, soak, write
         };
         command.SetAction((parsed, cancellation) => SagaBenchmark.RunAsync(
             new SagaPlan([.. parsed.GetValue(only)!.Distinct()], parsed.GetValue(rounds), parsed.GetValue(sagas), parsed.GetValue(warm),
                 [.. parsed.GetValue(rates)!.Where(rate => rate > 0)], parsed.GetValue(seconds), parsed.GetValue(concurrency),
-                parsed.GetValue(queues) == "quorum", parsed.GetValue(sweep), parsed.GetValue(write)), cancellation));
+                parsed.GetValue(queues) == "quorum", parsed.GetValue(sweep), parsed.GetValue(soak), parsed.GetValue(write)), cancellation));
         return command;
     }
 

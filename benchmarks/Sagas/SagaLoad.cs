@@ -88,4 +88,5 @@ internal sealed class SagaLoad
 /// <param name="P50">Milliseconds from start to final state, median.</param>
 /// <param name="P99">The same, 99th percentile.</param>
 /// <param name="AllocatedBytes">By the process of the variant.</param>
-public sealed record LoadResult(int Sagas, double Seconds, double P50, double P99, long AllocatedBytes);
+/// <param name="LiveBytes">What it still has of them after a full collection, where that was asked for.</param>
+public sealed record LoadResult(int Sagas, double Seconds, double P50, double P99, long AllocatedBytes, long? LiveBytes = null);

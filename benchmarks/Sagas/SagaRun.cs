@@ -11,6 +11,9 @@ internal sealed record SagaMeasurement(
         $"{PerSecond:0} sagas/s, p50 {P50:0.0} ms, p99 {P99:0.0} ms, CPU ms a saga {AppCpu:0.00} + {DatabaseCpu:0.00} + {BrokerCpu:0.00}, {Commits:0.00} commits a saga";
 }
 
+/// <summary>What is held after a slice of a soak: megabytes of objects and of the process, rows, and the times of its sagas.</summary>
+internal sealed record SoakSample(double LiveMegabytes, double ResidentMegabytes, double Inbox, double Outbox, double P50, double P99);
+
 /// <summary>One variant with its process, its database and its virtual host, and what was measured of it.</summary>
 internal sealed class SagaRun : IAsyncDisposable
 {
@@ -39,7 +42,7 @@ internal sealed class SagaRun : IAsyncDisposable
             MaxPoolSize = 4 * concurrency + 20,
             NoResetOnClose = true,
             Options = SagaDatabase.ConnectionOptions
-        }.ConnectionString, new Uri(await servers.Broker.CreateVirtualHostAsync($"saga-{kind}")));
+        }.ConnectionString, new Uri(await servers.Broker.CreateVirtualHostAsync($"saga-{kind}")), plan.SoakMinutes > 0 ? SagaPlan.SoakMemorySeconds : null);
         var run = new SagaRun(servers, name, await SagaWorker.StartAsync(settings), kind == SagaVariants.Stock ? null : new SagaDatabase(NpgsqlDataSource.Create(address)));
         try
         {
@@ -85,11 +88,20 @@ internal sealed class SagaRun : IAsyncDisposable
         return measurement;
     }
 
-    /// <summary>Compares the totals of the round with what was started.</summary>
-    public async Task CheckAsync()
+    /// <summary>A steady load, and what the process and the database still hold after it.</summary>
+    public async Task<SoakSample> SoakAsync(int rate, int seconds)
+    {
+        var result = await _worker.RunAsync(rate * seconds, rate, collect: true);
+        _sagasOfRound += rate * seconds;
+        var (inbox, outbox) = await _database!.RowsAsync();
+        return new SoakSample(result.LiveBytes!.Value / 1048576.0, ResidentMemory.Of(_worker.ProcessId), inbox, outbox, result.P50, result.P99);
+    }
+
+    /// <summary>Compares the totals of the round with what was started; after a soak, inbox rows are gone.</summary>
+    public async Task CheckAsync(bool forgetful = false)
     {
         if (_database is not null)
-            Faults.AddRange((await _database.FaultsAsync(_sagasOfRound)).Select(fault => $"{Name}: {fault}"));
+            Faults.AddRange((await _database.FaultsAsync(_sagasOfRound, forgetful)).Select(fault => $"{Name}: {fault}"));
     }
 
     public async ValueTask DisposeAsync()

@@ -6,8 +6,11 @@ using ConcertSaga.Benchmarks.Measuring;
 
 namespace ConcertSaga.Benchmarks.Sagas;
 
-/// <summary>One line to a worker: with <see cref="Settings"/> start; otherwise run this many sagas, at once or at a rate.</summary>
-public sealed record WorkerRequest(SagaSettings? Settings, int Sagas = 0, double? PerSecond = null);
+/// <summary>
+/// One line to a worker: with <see cref="Settings"/> start; otherwise run this many sagas, at once or at a rate, and if asked collect all
+/// garbage after them.
+/// </summary>
+public sealed record WorkerRequest(SagaSettings? Settings, int Sagas = 0, double? PerSecond = null, bool Collect = false);
 
 /// <summary>One line back.</summary>
 public sealed record WorkerReply(LoadResult? Result, string? Error);
@@ -48,7 +51,8 @@ internal sealed class SagaWorker : IDisposable
     }
 
     /// <summary>Runs sagas there.</summary>
-    public async Task<LoadResult> RunAsync(int sagas, double? perSecond = null) => (await AskAsync(new WorkerRequest(null, sagas, perSecond)))!;
+    public async Task<LoadResult> RunAsync(int sagas, double? perSecond = null, bool collect = false) =>
+        (await AskAsync(new WorkerRequest(null, sagas, perSecond, collect)))!;
 
     public void Dispose()
     {
@@ -82,9 +86,10 @@ internal sealed class SagaWorker : IDisposable
                     }
                     else
                     {
-                        reply = new WorkerReply(request.PerSecond is { } rate
+                        var result = request.PerSecond is { } rate
                             ? await SagaLoad.SteadyAsync(request.Sagas, rate, variant!.SendStartAsync)
-                            : await SagaLoad.BurstAsync(request.Sagas, variant!.SendStartAsync), null);
+                            : await SagaLoad.BurstAsync(request.Sagas, variant!.SendStartAsync);
+                        reply = new WorkerReply(request.Collect ? result with { LiveBytes = GC.GetTotalMemory(forceFullCollection: true) } : result, null);
                     }
                 }
                 catch (Exception exception) when (exception is not OutOfMemoryException)
