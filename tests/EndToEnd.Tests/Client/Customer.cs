@@ -1,22 +1,31 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using ConcertSaga.EndToEnd.Tests.Systems;
 using Xunit;
 
 namespace ConcertSaga.EndToEnd.Tests.Client;
 
-/// <summary>One signed-in person.</summary>
-public sealed class Customer
+/// <summary>
+/// One signed-in person, who goes through the waiting room of a concert when a route asks for a pass, and again when the pass is used up.
+/// </summary>
+public sealed partial class Customer
 {
     private static readonly HttpClient Http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), PooledConnectionIdleTimeout = TimeSpan.FromSeconds(5) })
     {
         Timeout = TimeSpan.FromSeconds(60)
     };
 
+    private static readonly TimeSpan WaitingRoomLimit = TimeSpan.FromSeconds(60);
+
     private readonly Uri _address;
     private readonly string _token;
+    private readonly ConcurrentDictionary<int, string> _passes = new();
+    private readonly ConcurrentDictionary<Guid, int> _concerts = new();
 
     private Customer(Uri address, string userId, string token) => (_address, UserId, _token) = (address, userId, token);
 
@@ -49,8 +58,14 @@ public sealed class Customer
         SendAsync(HttpMethod.Post, "/api/points/charges", new { amount }, key ?? Guid.CreateVersion7());
 
     /// <summary><c>POST /api/reservations</c>.</summary>
-    public Task<Answer> ReserveAsync(SeatsOfDate seats, bool pay = false, Guid? key = null, string? prefer = null) =>
-        SendAsync(HttpMethod.Post, "/api/reservations", new { scheduleId = seats.ScheduleId, seatNumbers = seats.Numbers, pay }, key ?? Guid.CreateVersion7(), prefer);
+    public async Task<Answer> ReserveAsync(SeatsOfDate seats, bool pay = false, Guid? key = null, string? prefer = null)
+    {
+        var answer = await SendAsync(
+            HttpMethod.Post, "/api/reservations", new { scheduleId = seats.ScheduleId, seatNumbers = seats.Numbers, pay }, key ?? Guid.CreateVersion7(), prefer);
+        if (answer.Body.ValueKind == JsonValueKind.Object && answer.Body.TryGetProperty("reservationId", out var id))
+            _concerts[id.GetGuid()] = SeatsOfDate.ConcertOf(seats.ScheduleId);
+        return answer;
+    }
 
     /// <summary><c>POST /api/reservations/{id}/payment</c>.</summary>
     public Task<Answer> PayAsync(Guid id, string? prefer = null) => SendAsync(HttpMethod.Post, $"/api/reservations/{id}/payment", null, null, prefer);
@@ -86,8 +101,52 @@ public sealed class Customer
         }
     }
 
-    /// <summary>Any request of this person.</summary>
-    public Task<Answer> SendAsync(HttpMethod method, string path, object? body = null, Guid? key = null, string? prefer = null, params (string Name, string Value)[] headers) =>
+    /// <summary>Waits in line for a concert until there is a pass; keeps it until it is used up.</summary>
+    public async Task<string> PassAsync(int concertId)
+    {
+        if (_passes.TryGetValue(concertId, out var pass))
+            return pass;
+        var watch = Stopwatch.StartNew();
+        var answer = await SendAsync(HttpMethod.Post, "/api/queue/tokens", new { concertId });
+        while (answer is { Status: 200 or 201 } && answer.Text("status") != "Active")
+        {
+            if (watch.Elapsed > WaitingRoomLimit)
+                throw new TimeoutException($"Not let in within {WaitingRoomLimit.TotalSeconds} s: {answer}");
+            await Task.Delay(100);
+            answer = await SendAsync(HttpMethod.Get, "/api/queue/tokens/current", headers: [("X-Queue-Token", answer.Text("token")!)]);
+        }
+        // A client comes again after that, as after any request that was not answered.
+        return answer.Status is 200 or 201 ? _passes[concertId] = answer.Text("token")! : throw new HttpRequestException($"No pass for concert {concertId}: {answer}");
+    }
+
+    /// <summary>Any request of this person, with a pass where the route asks for one.</summary>
+    public async Task<Answer> SendAsync(HttpMethod method, string path, object? body = null, Guid? key = null, string? prefer = null, params (string Name, string Value)[] headers)
+    {
+        if (ConcertOf(method, path, body) is not { } concertId)
+            return await SendOnceAsync(method, path, body, key, prefer, headers);
+        for (var time = 1; ; time++)
+        {
+            var pass = await PassAsync(concertId);
+            var answer = await SendOnceAsync(method, path, body, key, prefer, [.. headers, ("X-Queue-Token", pass)]);
+            if (time == 3 || answer.Code is not ("QUEUE_TOKEN_REVOKED" or "QUEUE_TOKEN_EXPIRED"))
+                return answer;
+            _passes.TryRemove(new KeyValuePair<int, string>(concertId, pass));
+        }
+    }
+
+    private int? ConcertOf(HttpMethod method, string path, object? body)
+    {
+        static int Number(Group group) => int.Parse(group.Value, CultureInfo.InvariantCulture);
+        if (method == HttpMethod.Post && path == "/api/reservations")
+            return JsonSerializer.SerializeToElement(body).TryGetProperty("scheduleId", out var schedule) ? SeatsOfDate.ConcertOf(schedule.GetInt32()) : 1;
+        if (method == HttpMethod.Post && PaymentPath().Match(path) is { Success: true } payment)
+            return _concerts.GetValueOrDefault(Guid.Parse(payment.Groups[1].Value), 1);
+        if (ConcertPath().Match(path) is { Success: true } concert)
+            return Number(concert.Groups[1]);
+        return SchedulePath().Match(path) is { Success: true } date ? SeatsOfDate.ConcertOf(Number(date.Groups[1])) : null;
+    }
+
+    private Task<Answer> SendOnceAsync(HttpMethod method, string path, object? body, Guid? key, string? prefer, (string Name, string Value)[] headers) =>
         SendAsync(_address, method, path, body, request =>
         {
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _token);
@@ -111,4 +170,13 @@ public sealed class Customer
         var isJson = response.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.Ordinal) == true && text.Length > 0;
         return new Answer((int)response.StatusCode, isJson ? JsonDocument.Parse(text).RootElement : default, response.Headers);
     }
+
+    [GeneratedRegex("^/api/reservations/([0-9a-f-]{36})/payment$")]
+    private static partial Regex PaymentPath();
+
+    [GeneratedRegex("^/api/concerts/([0-9]+)/schedules")]
+    private static partial Regex ConcertPath();
+
+    [GeneratedRegex("^/api/schedules/([0-9]+)/seats")]
+    private static partial Regex SchedulePath();
 }

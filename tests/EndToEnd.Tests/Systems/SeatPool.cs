@@ -3,7 +3,14 @@ namespace ConcertSaga.EndToEnd.Tests.Systems;
 /// <summary>Seats of one date.</summary>
 /// <param name="ScheduleId">The date.</param>
 /// <param name="Numbers">The seats, ascending.</param>
-public sealed record SeatsOfDate(int ScheduleId, int[] Numbers);
+public sealed record SeatsOfDate(int ScheduleId, int[] Numbers)
+{
+    // The demo data: three concerts of thirty dates each.
+    private const int DatesPerConcert = 30;
+
+    /// <summary>The concert of a date of the demo data.</summary>
+    public static int ConcertOf(int scheduleId) => (scheduleId - 1) / DatesPerConcert + 1;
+}
 
 /// <summary>Hands out seats of the demo data, each once, so that tests on one system do not meet.</summary>
 public sealed class SeatPool

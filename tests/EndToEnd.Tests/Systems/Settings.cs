@@ -7,7 +7,10 @@ internal static class Settings
         settings.OrderBy(setting => setting.Key, StringComparer.Ordinal).Select(setting => $"--{setting.Key}={setting.Value}")
             .Concat(faults is not null && settings.ContainsKey("Faults:Enabled") ? [$"--Faults:File={faults.Path}"] : [])
             // The whole crowd signs in from this machine.
-            .Concat(["--RateLimits:SignIn:PerSecond=100000", "--RateLimits:SignIn:Burst=100000"]);
+            .Concat(["--RateLimits:SignIn:PerSecond=100000", "--RateLimits:SignIn:Burst=100000"])
+            // A test is about the waiting room or does not wait in it.
+            .Concat(new[] { ("Queue:Capacity", "100000"), ("Queue:BatchSize", "10000"), ("Queue:Interval", "00:00:00.1") }
+                .Where(ours => !settings.ContainsKey(ours.Item1)).Select(ours => $"--{ours.Item1}={ours.Item2}"));
 
     public static bool AreEqual(IReadOnlyDictionary<string, string> one, IReadOnlyDictionary<string, string> other) =>
         Arguments(one).SequenceEqual(Arguments(other));
