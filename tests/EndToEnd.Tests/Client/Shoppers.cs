@@ -103,7 +103,7 @@ internal sealed class Shoppers : IDisposable
     {
         if (random.Next(4) == 0 || !_charges.Keys.Any(charge => charge.UserId == customer.UserId))
         {
-            var (charge, amount) = (Guid.CreateVersion7(), 1000 * random.Next(1, 1000));
+            var (charge, amount) = (Guid.CreateVersion7(), 1000 * random.Next(1, 200));
             var charged = await UntilAnsweredAsync(() => customer.ChargeAsync(amount, charge));
             if (charged.Status == 201)
                 _charges[(customer.UserId, charge)] = amount;
