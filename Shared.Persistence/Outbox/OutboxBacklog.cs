@@ -86,7 +86,7 @@ public sealed class OutboxBacklog<TDbContext> : BackgroundService
         await using var scope = _scopes.CreateAsyncScope();
         var now = _clock.GetUtcNow().UtcDateTime;
         var waiting = Waiting(scope.ServiceProvider.GetRequiredService<TDbContext>(), _options, now);
-        var messages = await waiting.Take(MostCounted).CountAsync(cancellationToken).ConfigureAwait(false);
+        var messages = await waiting.OrderBy(row => row.SequenceNumber).Take(MostCounted).CountAsync(cancellationToken).ConfigureAwait(false);
         if (messages == 0)
             return (0, TimeSpan.Zero, 0);
         var oldest = await waiting.Where(row => row.SequenceNumber <= newestBefore).OrderBy(row => row.SequenceNumber)

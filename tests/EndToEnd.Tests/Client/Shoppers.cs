@@ -24,12 +24,13 @@ internal sealed class Shoppers : IDisposable
     private readonly ConcurrentBag<string> _broken = [];
     private readonly SeatsOfDate[] _dates;
     private Task _shopping = Task.CompletedTask;
+    private int _accepted;
     private int _repeats;
 
     private Shoppers(SeatsOfDate[] dates) => _dates = dates;
 
-    /// <summary>How many reservations were accepted so far.</summary>
-    public int Accepted => _reservations.Count;
+    /// <summary>How many reservations got their seats so far, or may yet.</summary>
+    public int Accepted => _accepted;
 
     /// <summary>Opens the doors.</summary>
     public static async Task<Shoppers> StartAsync(ISystem system, int people, int dates, int seed)
@@ -47,7 +48,7 @@ internal sealed class Shoppers : IDisposable
         await _closing.CancelAsync();
         await _shopping;
         var outcomes = _reservations.Values.GroupBy(outcome => outcome ?? "unknown").Select(group => $"{group.Count()} {group.Key}");
-        return $"{_reservations.Count} reservations ({string.Join(", ", outcomes)}), {_charges.Count} charges, {_repeats} requests repeated";
+        return $"{_reservations.Count} reservations, {_accepted} with seats ({string.Join(", ", outcomes)}), {_charges.Count} charges, {_repeats} requests repeated";
     }
 
     /// <summary>Every promise is in the books.</summary>
@@ -81,8 +82,15 @@ internal sealed class Shoppers : IDisposable
     {
         try
         {
+            var kept = new Queue<Guid>();
             while (!_closing.IsCancellationRequested)
-                await ShopOnceAsync(customer, random);
+            {
+                // Who keeps more soon has as many seats as one person may have, and is only refused from then on.
+                while (kept.Count > 1)
+                    await GiveBackAsync(customer, kept.Dequeue());
+                if (await ShopOnceAsync(customer, random) is { } bought)
+                    kept.Enqueue(bought);
+            }
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
@@ -90,11 +98,12 @@ internal sealed class Shoppers : IDisposable
         }
     }
 
-    private async Task ShopOnceAsync(Customer customer, Random random)
+    // Returns the reservation that is kept, if one is.
+    private async Task<Guid?> ShopOnceAsync(Customer customer, Random random)
     {
         if (random.Next(4) == 0 || !_charges.Keys.Any(charge => charge.UserId == customer.UserId))
         {
-            var (charge, amount) = (Guid.CreateVersion7(), 1000 * random.Next(1, 1000));
+            var (charge, amount) = (Guid.CreateVersion7(), 1000 * random.Next(1, 200));
             var charged = await UntilAnsweredAsync(() => customer.ChargeAsync(amount, charge));
             if (charged.Status == 201)
                 _charges[(customer.UserId, charge)] = amount;
@@ -116,10 +125,11 @@ internal sealed class Shoppers : IDisposable
                 await SettleAsync(customer, answer.ReservationId, Finals);
             else if (answer.Code is not "SEAT_LIMIT_REACHED")
                 _broken.Add($"A reservation was answered {answer}");
-            return;
+            return null;
         }
         var id = answer.ReservationId;
         _reservations[id] = null;
+        Interlocked.Increment(ref _accepted);
         var status = await SettleAsync(customer, id, Settled);
         if (status == "AwaitingPayment" && random.Next(3) > 0)
         {
@@ -129,19 +139,26 @@ internal sealed class Shoppers : IDisposable
             // A payment that is only accepted yet can still end both ways, and one that comes late finds the hold over.
             status = await SettleAsync(customer, id, answer.Status == 402 ? Settled : Finals);
         }
-        // Most give back what they bought, or all would soon have as many seats as one person may have. The unlucky ones let their hold end.
+        // Most change their minds; of the others, those who have not paid let their hold end.
         if (status is "AwaitingPayment" or "Confirmed" && random.Next(10) > 0)
         {
-            _reservations[id] = null;
-            answer = await UntilAnsweredAsync(() => customer.CancelAsync(id));
-            if (answer.Status == 200)
-                _reservations[id] = "Cancelled";
-            // Accepted, it happens, unless the hold ended first; nothing else is under way that could come before.
-            status = await SettleAsync(customer, id, "Cancelled", "Expired");
+            await GiveBackAsync(customer, id);
+            return null;
         }
         if (status == "AwaitingPayment")
             status = await SettleAsync(customer, id, Finals);
         _reservations[id] = status;
+        return status == "Confirmed" ? id : null;
+    }
+
+    private async Task GiveBackAsync(Customer customer, Guid id)
+    {
+        _reservations[id] = null;
+        var answer = await UntilAnsweredAsync(() => customer.CancelAsync(id));
+        if (answer.Status == 200)
+            _reservations[id] = "Cancelled";
+        // Accepted, it happens, unless the hold ended first; nothing else is under way that could come before.
+        _reservations[id] = await SettleAsync(customer, id, "Cancelled", "Expired");
     }
 
     private async Task<string> SettleAsync(Customer customer, Guid id, params string[] statuses)
