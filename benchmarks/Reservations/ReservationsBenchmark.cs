@@ -11,9 +11,8 @@ internal sealed record ReservationsRound(double PerSecond, double P50, double P9
 /// <summary>People in a closed loop: each reserves the next seat when the last is confirmed.</summary>
 internal static class ReservationsBenchmark
 {
-    // What one charge may add, and two of them buy the dearest twelve seats.
+    // What one charge may add; it buys the dearest three seats.
     private const long Charge = 1_000_000;
-    private const int Charges = 2;
 
     // Of this process, which plays the people.
     private const string Client = "client";
@@ -30,7 +29,7 @@ internal static class ReservationsBenchmark
         var rounds = new List<ReservationsRound>();
         for (var round = 0; round < plan.Rounds; round++)
         {
-            // Signing in and charging are no part of what is measured, nor of what is counted.
+            // Signing in, charging and waiting in line are no part of what is measured, nor of what is counted.
             var shoppers = await SignInAsync(http, plan, plan.Reservations, cancellation);
             var commits = await cluster.CommitsAsync();
             var measured = await MeasureAsync(shoppers, cluster, plan, plan.Warm + round * plan.Reservations, cancellation);
@@ -71,7 +70,7 @@ internal static class ReservationsBenchmark
     {
         var shoppers = new Shopper[(reservations + PerUser(plan, reservations) - 1) / PerUser(plan, reservations)];
         await Parallel.ForAsync(0, shoppers.Length, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = cancellation },
-            async (place, _) => shoppers[place] = await Shopper.SignInAsync(http, Charges, Charge));
+            async (place, _) => shoppers[place] = await Shopper.SignInAsync(http, Charge, ReservationsPlan.Concerts));
         return shoppers;
     }
 

@@ -7,8 +7,8 @@ namespace ConcertSaga.Benchmarks.Reservations;
 /// <summary>What one run of <c>reservations</c> measures.</summary>
 internal sealed record ReservationsPlan(int Rounds, int Reservations, int Warm, int Concurrent, int Dates, bool Write)
 {
-    // The demo data: three concerts of thirty dates with fifty seats each; a user may hold four seats for each concert.
-    public const int Concerts = 3, DatesOfConcert = 30, SeatsOfDate = 50, MostPerUser = 12;
+    // The demo data: three concerts of thirty dates with fifty seats each. A person's pass for a concert ends with the reservation it bought.
+    public const int Concerts = 3, DatesOfConcert = 30, SeatsOfDate = 50, MostPerUser = Concerts;
 
     public int Seats => Concerts * Dates * SeatsOfDate;
 }
