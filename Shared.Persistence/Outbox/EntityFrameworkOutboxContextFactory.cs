@@ -19,7 +19,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
     {
         var messageId = context.GetOriginalMessageId() ?? throw new MessageException(typeof(T), "The inbox needs a message id.");
         var now = clock.GetUtcNow();
-        var consumed = new EntityFrameworkOutboxConsumeContext<T>(context, options, services, database, clock);
+        var consumed = new EntityFrameworkOutboxConsumeContext<T>(context, options, services, database, BeginAsync, clock);
         var inbox = new InboxState
         {
             MessageId = messageId,
@@ -61,11 +61,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         database.Database.AutoSavepointsEnabled = false;
         try
         {
-            if (writer.MayShareCommits(database))
-                OutboxInterceptor.Enter(database, outbox.IsolationLevel);
-            else
-                await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
-
+            await BeginAsync(cancellationToken).ConfigureAwait(false);
             await next.Send(consumed).ConfigureAwait(false);
             OutboxInterceptor.Leave(database);
 
@@ -94,14 +90,19 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         catch (Exception)
         {
             OutboxInterceptor.Leave(database);
-            if (database.Database.CurrentTransaction is { } transaction)
-                await transaction.DisposeAsync().ConfigureAwait(false);
-            database.ChangeTracker.Clear();
-            consumed.Messages.Clear();
+            await consumed.UndoAsync().ConfigureAwait(false);
             if (await WasConsumedAsync(inbox).ConfigureAwait(false))
                 return false;
             throw;
         }
+    }
+
+    private async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        if (writer.MayShareCommits(database))
+            OutboxInterceptor.Enter(database, outbox.IsolationLevel);
+        else if (database.Database.CurrentTransaction is null)
+            await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
     }
 
     // Whatever went wrong, a message that has been consumed before did not fail: it found the world it left behind.
@@ -149,10 +150,14 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
 internal interface IOutboxTransaction
 {
     DbContext Database { get; }
+
+    /// <summary>A retry between the outbox and the handler makes each attempt with this, so that it starts over and nothing of a failed one is kept.</summary>
+    Task AttemptAsync(Func<Task> attempt);
 }
 
 internal sealed class EntityFrameworkOutboxConsumeContext<TMessage>(
-    ConsumeContext<TMessage> context, OutboxConsumeOptions options, IServiceProvider services, DbContext database, TimeProvider clock)
+    ConsumeContext<TMessage> context, OutboxConsumeOptions options, IServiceProvider services, DbContext database,
+    Func<CancellationToken, Task> begin, TimeProvider clock)
     : OutboxConsumeContextProxy<TMessage>(context, options, services), IOutboxTransaction
     where TMessage : class
 {
@@ -175,6 +180,29 @@ internal sealed class EntityFrameworkOutboxConsumeContext<TMessage>(
     public override int ReceiveCount => _receiveCount;
 
     public override long? LastSequenceNumber => null;
+
+    public async Task AttemptAsync(Func<Task> attempt)
+    {
+        try
+        {
+            await begin(CancellationToken).ConfigureAwait(false);
+            await attempt().ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            await UndoAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Nothing is left of what was sent, changed or written under the outbox, and nothing is locked.</summary>
+    public async Task UndoAsync()
+    {
+        if (database.Database.CurrentTransaction is { } transaction)
+            await transaction.DisposeAsync().ConfigureAwait(false);
+        database.ChangeTracker.Clear();
+        Messages.Clear();
+    }
 
     public void Resumed(int receiveCount) => _receiveCount = receiveCount;
 

@@ -48,5 +48,6 @@ public sealed class TallyStateMachine : MassTransitStateMachine<Tally>
         context.Saga.Sum += context.Message.By;
         context.Saga.Version++;
         await context.Publish(new Counted(context.Message.Id, context.Saga.Sum));
+        await script.AfterSagaChange();
     }
 }
