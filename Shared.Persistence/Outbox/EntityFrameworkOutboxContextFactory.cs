@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MassTransit.Middleware;
 using MassTransit.Middleware.Outbox;
 using Microsoft.EntityFrameworkCore;
@@ -85,6 +86,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
                 await transaction.DisposeAsync().ConfigureAwait(false);
             }
             consumed.InboxId = inbox.Id;
+            _ = IsFirstLook(consumed, inbox);
             return true;
         }
         catch (Exception)
@@ -123,10 +125,12 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
     private async Task ResumeAsync<T>(EntityFrameworkOutboxConsumeContext<T> consumed, InboxState inbox, CancellationToken cancellationToken)
         where T : class
     {
-        // Counted by the database, so that copies that arrive together do not count over each other.
-        await using (var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false))
+        // Counted by the database, so that copies that arrive together do not count over each other. Retries of one delivery are not counted,
+        // nor is one whose commit failed here and succeeded there.
+        if (IsFirstLook(consumed, inbox))
         {
-            await Repeats(inbox).ExecuteUpdateAsync(set => set.SetProperty(row => row.ReceiveCount, row => row.ReceiveCount + 1), cancellationToken).ConfigureAwait(false);
+            await using var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
+            await Repeats(inbox).Where(row => row.LockId != inbox.LockId).ExecuteUpdateAsync(set => set.SetProperty(row => row.ReceiveCount, row => row.ReceiveCount + 1), cancellationToken).ConfigureAwait(false);
             await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         }
         var known = await Repeats(inbox).AsNoTracking().FirstAsync(cancellationToken).ConfigureAwait(false);
@@ -142,8 +146,18 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         }
     }
 
+    // A delivery's context lives as long as the delivery.
+    private static bool IsFirstLook(ConsumeContext context, InboxState inbox) =>
+        context.ReceiveContext.GetOrAddPayload(static () => new CountedDelivery()).Consumers.TryAdd(inbox.ConsumerId, true);
+
     private IQueryable<InboxState> Repeats(InboxState inbox) =>
         database.Set<InboxState>().Where(row => row.MessageId == inbox.MessageId && row.ConsumerId == inbox.ConsumerId);
+}
+
+/// <summary>For which consumers a delivery is in the inbox's count.</summary>
+internal sealed class CountedDelivery
+{
+    public ConcurrentDictionary<Guid, bool> Consumers { get; } = new();
 }
 
 /// <summary>Marks a consume context whose work is saved and committed by the outbox, not by the saga repository within it.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using ConcertSaga.Shared.Persistence.Tests.Hosts;
 using ConcertSaga.Testing;
@@ -21,7 +22,11 @@ public sealed class Victim : IAsyncDisposable
     /// <summary>What the program is told to be it.</summary>
     public const string Command = "victim";
 
+    /// <summary>How long its handler takes: enough for another process to handle another copy of the message at the same time.</summary>
+    public static readonly TimeSpan Work = TimeSpan.FromMilliseconds(200);
+
     private const string Ready = "ready";
+    private const string Handled = "handled ";
     private readonly GuardedProcess _process;
 
     private Victim(GuardedProcess process) => _process = process;
@@ -29,6 +34,12 @@ public sealed class Victim : IAsyncDisposable
     public int ProcessId => _process.ProcessId;
 
     public string Output => _process.Output;
+
+    /// <summary>How often its handler ran for a message, whether or not that took effect.</summary>
+    public int HandledFor(Guid id) => Output.Split('\n').Count(line => line.TrimEnd() == $"{Handled}{id}");
+
+    /// <summary>The processor time it has used.</summary>
+    public TimeSpan ProcessorTime => Process.GetProcessById(ProcessId).TotalProcessorTime;
 
     /// <summary>Starts it, and waits until it consumes.</summary>
     /// <param name="database">What it works on.</param>
@@ -59,6 +70,11 @@ public sealed class Victim : IAsyncDisposable
     {
         var database = TestDatabase.At(Enum.Parse<Store>(args[0]), args[1]);
         var (broker, role, script) = (args[2], Enum.Parse<Role>(args[3]), new Script());
+        script.Write = async (_, message, _) =>
+        {
+            await Console.Out.WriteLineAsync($"{Handled}{message.Id}");
+            await Task.Delay(Work);
+        };
         if (args[4].Length > 0)
         {
             var crash = new Crash(Enum.Parse<CrashPoint>(args[4]), () => _ = SendSignal(Environment.ProcessId, 9));

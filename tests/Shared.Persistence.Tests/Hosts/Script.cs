@@ -18,6 +18,9 @@ public sealed class Script
     /// <summary>Runs in the handler, with its context and how often this host handled the message so far.</summary>
     public Func<TestDbContext, Tell, int, Task> Write { get; set; } = (_, _, _) => Task.CompletedTask;
 
+    /// <summary>Runs in the handler, with the services of its scope.</summary>
+    public Func<IServiceProvider, Tell, int, Task> InScope { get; set; } = (_, _, _) => Task.CompletedTask;
+
     /// <summary>Runs before a transaction of any context of the host is committed.</summary>
     public Func<DbContext, Task> BeforeCommit { get; set; } = _ => Task.CompletedTask;
 
