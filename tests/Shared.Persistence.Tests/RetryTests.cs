@@ -9,7 +9,7 @@ using Xunit;
 
 namespace ConcertSaga.Shared.Persistence.Tests;
 
-/// <summary>A retry inside the outbox, in the same scope: nothing of a failed attempt is kept, and nothing is locked between two.</summary>
+/// <summary>A retry of the consumer itself is inside the outbox, in the same scope: nothing of a failed attempt is kept, and nothing is locked between two.</summary>
 public sealed class RetryTests(PostgreSqlServer server)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
@@ -34,13 +34,14 @@ public sealed class RetryTests(PostgreSqlServer server)
                     throw new InvalidOperationException("on purpose");
             }
         };
-        await using var host = await OutboxHost.StartAsync(database, script: script, endpoint: RetryInside,
+        await using var host = await OutboxHost.StartAsync(database, script: script, endpoint: WithoutRetry, inside: RetryAtOnce,
             configure: outbox => outbox.IsolationLevel = alone ? System.Data.IsolationLevel.RepeatableRead : System.Data.IsolationLevel.ReadCommitted);
         var id = Guid.CreateVersion7();
         await host.TellAsync(new Tell(id, 2), Guid.CreateVersion7());
         await Eventually.TrueAsync(() => script.ArrivedFor(id).Any(seen => seen.Number == 103), Limit, "the third attempt is done");
         await host.Services.GetRequiredService<OutboxBacklog<TestDbContext>>().IdleAsync();
 
+        Assert.Single(script.Handled.Select(handled => handled.Scope).Distinct());
         Assert.Equal([1, 2, 103], script.ArrivedFor(id).Select(seen => seen.Number));
         await using var context = database.Open();
         Assert.Equal((1, 1), (await context.Notes.CountAsync(), await context.Set<InboxState>().CountAsync()));
@@ -73,14 +74,13 @@ public sealed class RetryTests(PostgreSqlServer server)
                 throw new InvalidOperationException("on purpose");
             }
         };
-        await using var host = await OutboxHost.StartAsync(database, script: script, endpoint: (context, queue) =>
-        {
-            if (inside)
-                queue.UseEntityFrameworkOutbox<TestDbContext>(context);
-            queue.UseMessageRetry(retry => retry.Interval(3, TimeSpan.FromSeconds(2)));
-            if (!inside)
-                queue.UseEntityFrameworkOutbox<TestDbContext>(context);
-        });
+        await using var host = inside
+            ? await OutboxHost.StartAsync(database, script: script, endpoint: WithoutRetry, inside: RetryLater)
+            : await OutboxHost.StartAsync(database, script: script, endpoint: (context, queue) =>
+            {
+                queue.UseMessageRetry(RetryLater);
+                WithoutRetry(context, queue);
+            });
         var id = Guid.CreateVersion7();
         await host.TellAsync(new Tell(id, 1), Guid.CreateVersion7());
         await failed.Task.WaitAsync(Limit);
@@ -108,7 +108,7 @@ public sealed class RetryTests(PostgreSqlServer server)
                 Interlocked.Increment(ref announced);
             return Task.CompletedTask;
         };
-        await using var host = await OutboxHost.StartAsync(database, script: script, endpoint: RetryInside);
+        await using var host = await OutboxHost.StartAsync(database, script: script, endpoint: WithoutRetry, inside: RetryAtOnce);
         await host.SendAsync("tallies", new Count(Guid.CreateVersion7(), 5), Guid.CreateVersion7());
         await using var context = database.Open();
         await Eventually.TrueAsync(() => context.Tallies.AsNoTracking().AnyAsync(tally => tally.Sum == 5 && tally.Version == 1), Limit, "the third attempt is done");
@@ -118,9 +118,9 @@ public sealed class RetryTests(PostgreSqlServer server)
 
     private static Guid Of(ConsumeContext context) => context.TryGetMessage<Tell>(out var tell) ? tell.Message.Id : default;
 
-    private static void RetryInside(IRegistrationContext context, IReceiveEndpointConfigurator queue)
-    {
-        queue.UseEntityFrameworkOutbox<TestDbContext>(context);
-        queue.UseMessageRetry(retry => retry.Interval(5, TimeSpan.FromMilliseconds(10)));
-    }
+    private static void WithoutRetry(IRegistrationContext context, IReceiveEndpointConfigurator queue) => queue.UseEntityFrameworkOutbox<TestDbContext>(context);
+
+    private static void RetryAtOnce(IRetryConfigurator retry) => retry.Interval(5, TimeSpan.FromMilliseconds(10));
+
+    private static void RetryLater(IRetryConfigurator retry) => retry.Interval(3, TimeSpan.FromSeconds(2));
 }

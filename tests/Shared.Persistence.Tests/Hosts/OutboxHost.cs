@@ -114,9 +114,11 @@ public sealed class OutboxHost : IAsyncDisposable
     /// <param name="parts">Which handlers there are.</param>
     /// <param name="endpoint">Configures the endpoints with inbox and outbox; null for a retry outside the outbox.</param>
     /// <param name="log">Takes the log.</param>
+    /// <param name="inside">A retry of the consumer and the saga themselves, which is inside the outbox; null for none.</param>
     public static async Task<OutboxHost> StartAsync(
         TestDatabase database, TimeProvider? clock = null, Action<IEntityFrameworkOutboxConfigurator>? configure = null, string? broker = null, Script? script = null,
-        Parts parts = Parts.All, Action<IRegistrationContext, IReceiveEndpointConfigurator>? endpoint = null, ILoggerProvider? log = null)
+        Parts parts = Parts.All, Action<IRegistrationContext, IReceiveEndpointConfigurator>? endpoint = null, ILoggerProvider? log = null,
+        Action<IRetryConfigurator>? inside = null)
     {
         endpoint ??= (context, queue) =>
         {
@@ -140,7 +142,7 @@ public sealed class OutboxHost : IAsyncDisposable
         builder.Services.AddMassTransit(bus =>
         {
             if (parts != Parts.Receiver)
-                AddWorker(bus, configure);
+                AddWorker(bus, configure, inside ?? (retry => retry.None()));
             if (parts != Parts.Worker)
                 bus.AddConsumer<ReceivingConsumer>().Endpoint(queue => queue.Name = "receiving");
             bus.AddConfigureEndpointsCallback((context, name, queue) =>
@@ -185,7 +187,7 @@ public sealed class OutboxHost : IAsyncDisposable
         await endpoint.Send(message, context => context.MessageId = messageId);
     }
 
-    private static void AddWorker(IBusRegistrationConfigurator bus, Action<IEntityFrameworkOutboxConfigurator>? configure)
+    private static void AddWorker(IBusRegistrationConfigurator bus, Action<IEntityFrameworkOutboxConfigurator>? configure, Action<IRetryConfigurator> inside)
     {
         bus.AddEntityFrameworkOutbox<TestDbContext>(outbox =>
         {
@@ -193,8 +195,8 @@ public sealed class OutboxHost : IAsyncDisposable
             outbox.UseBusOutbox();
             configure?.Invoke(outbox);
         });
-        bus.AddConsumer<ScriptedConsumer>().Endpoint(queue => queue.Name = "scripted");
-        bus.AddSagaStateMachine<TallyStateMachine, Tally>()
+        bus.AddConsumer<ScriptedConsumer>((_, consumer) => consumer.UseMessageRetry(inside)).Endpoint(queue => queue.Name = "scripted");
+        bus.AddSagaStateMachine<TallyStateMachine, Tally>((_, saga) => saga.UseMessageRetry(inside))
             .EntityFrameworkRepository(repository =>
             {
                 repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
