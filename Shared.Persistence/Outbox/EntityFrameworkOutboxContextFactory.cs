@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using MassTransit.Middleware;
 using MassTransit.Middleware.Outbox;
 using Microsoft.EntityFrameworkCore;
@@ -148,7 +147,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
 
     // A delivery's context lives as long as the delivery.
     private static bool IsFirstLook(ConsumeContext context, InboxState inbox) =>
-        context.ReceiveContext.GetOrAddPayload(static () => new CountedDelivery()).Consumers.TryAdd(inbox.ConsumerId, true);
+        context.ReceiveContext.GetOrAddPayload(static () => new CountedDelivery()).Add(inbox.ConsumerId);
 
     private IQueryable<InboxState> Repeats(InboxState inbox) =>
         database.Set<InboxState>().Where(row => row.MessageId == inbox.MessageId && row.ConsumerId == inbox.ConsumerId);
@@ -157,7 +156,19 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
 /// <summary>For which consumers a delivery is in the inbox's count.</summary>
 internal sealed class CountedDelivery
 {
-    public ConcurrentDictionary<Guid, bool> Consumers { get; } = new();
+    private readonly List<Guid> _consumers = new(1);
+
+    /// <summary>Whether this is the first look of a consumer at the delivery. Consumers of one endpoint look at the same time.</summary>
+    public bool Add(Guid consumerId)
+    {
+        lock (_consumers)
+        {
+            if (_consumers.Contains(consumerId))
+                return false;
+            _consumers.Add(consumerId);
+            return true;
+        }
+    }
 }
 
 /// <summary>Marks a consume context whose work is saved and committed by the outbox, not by the saga repository within it.</summary>
