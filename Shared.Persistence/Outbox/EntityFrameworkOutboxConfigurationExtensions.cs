@@ -77,6 +77,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     {
         configure?.Invoke(observer);
         endpoint.ConnectConsumerConfigurationObserver(observer);
+        endpoint.ConnectConsumerConfigurationObserver(new AttemptObserver());
         endpoint.ConnectSagaConfigurationObserver(observer);
         endpoint.ConnectActivityConfigurationObserver(observer);
     }

@@ -19,7 +19,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
     {
         var messageId = context.GetOriginalMessageId() ?? throw new MessageException(typeof(T), "The inbox needs a message id.");
         var now = clock.GetUtcNow();
-        var consumed = new EntityFrameworkOutboxConsumeContext<T>(context, options, services, database, clock);
+        var consumed = new EntityFrameworkOutboxConsumeContext<T>(context, options, services, database, BeginAsync, clock);
         var inbox = new InboxState
         {
             MessageId = messageId,
@@ -61,11 +61,7 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         database.Database.AutoSavepointsEnabled = false;
         try
         {
-            if (writer.MayShareCommits(database))
-                OutboxInterceptor.Enter(database, outbox.IsolationLevel);
-            else
-                await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
-
+            await BeginAsync(cancellationToken).ConfigureAwait(false);
             await next.Send(consumed).ConfigureAwait(false);
             OutboxInterceptor.Leave(database);
 
@@ -89,19 +85,25 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
                 await transaction.DisposeAsync().ConfigureAwait(false);
             }
             consumed.InboxId = inbox.Id;
+            _ = IsFirstLook(consumed, inbox);
             return true;
         }
         catch (Exception)
         {
             OutboxInterceptor.Leave(database);
-            if (database.Database.CurrentTransaction is { } transaction)
-                await transaction.DisposeAsync().ConfigureAwait(false);
-            database.ChangeTracker.Clear();
-            consumed.Messages.Clear();
+            await consumed.UndoAsync().ConfigureAwait(false);
             if (await WasConsumedAsync(inbox).ConfigureAwait(false))
                 return false;
             throw;
         }
+    }
+
+    private async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        if (writer.MayShareCommits(database))
+            OutboxInterceptor.Enter(database, outbox.IsolationLevel);
+        else if (database.Database.CurrentTransaction is null)
+            await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
     }
 
     // Whatever went wrong, a message that has been consumed before did not fail: it found the world it left behind.
@@ -122,10 +124,12 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
     private async Task ResumeAsync<T>(EntityFrameworkOutboxConsumeContext<T> consumed, InboxState inbox, CancellationToken cancellationToken)
         where T : class
     {
-        // Counted by the database, so that copies that arrive together do not count over each other.
-        await using (var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false))
+        // Counted by the database, so that copies that arrive together do not count over each other. Retries of one delivery are not counted,
+        // nor is one whose commit failed here and succeeded there.
+        if (IsFirstLook(consumed, inbox))
         {
-            await Repeats(inbox).ExecuteUpdateAsync(set => set.SetProperty(row => row.ReceiveCount, row => row.ReceiveCount + 1), cancellationToken).ConfigureAwait(false);
+            await using var transaction = await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
+            await Repeats(inbox).Where(row => row.LockId != inbox.LockId).ExecuteUpdateAsync(set => set.SetProperty(row => row.ReceiveCount, row => row.ReceiveCount + 1), cancellationToken).ConfigureAwait(false);
             await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         }
         var known = await Repeats(inbox).AsNoTracking().FirstAsync(cancellationToken).ConfigureAwait(false);
@@ -141,18 +145,44 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         }
     }
 
+    // A delivery's context lives as long as the delivery.
+    private static bool IsFirstLook(ConsumeContext context, InboxState inbox) =>
+        context.ReceiveContext.GetOrAddPayload(static () => new CountedDelivery()).Add(inbox.ConsumerId);
+
     private IQueryable<InboxState> Repeats(InboxState inbox) =>
         database.Set<InboxState>().Where(row => row.MessageId == inbox.MessageId && row.ConsumerId == inbox.ConsumerId);
+}
+
+/// <summary>For which consumers a delivery is in the inbox's count.</summary>
+internal sealed class CountedDelivery
+{
+    private readonly List<Guid> _consumers = new(1);
+
+    /// <summary>Whether this is the first look of a consumer at the delivery. Consumers of one endpoint look at the same time.</summary>
+    public bool Add(Guid consumerId)
+    {
+        lock (_consumers)
+        {
+            if (_consumers.Contains(consumerId))
+                return false;
+            _consumers.Add(consumerId);
+            return true;
+        }
+    }
 }
 
 /// <summary>Marks a consume context whose work is saved and committed by the outbox, not by the saga repository within it.</summary>
 internal interface IOutboxTransaction
 {
     DbContext Database { get; }
+
+    /// <summary>A retry between the outbox and the handler makes each attempt with this, so that it starts over and nothing of a failed one is kept.</summary>
+    Task AttemptAsync(Func<Task> attempt);
 }
 
 internal sealed class EntityFrameworkOutboxConsumeContext<TMessage>(
-    ConsumeContext<TMessage> context, OutboxConsumeOptions options, IServiceProvider services, DbContext database, TimeProvider clock)
+    ConsumeContext<TMessage> context, OutboxConsumeOptions options, IServiceProvider services, DbContext database,
+    Func<CancellationToken, Task> begin, TimeProvider clock)
     : OutboxConsumeContextProxy<TMessage>(context, options, services), IOutboxTransaction
     where TMessage : class
 {
@@ -175,6 +205,29 @@ internal sealed class EntityFrameworkOutboxConsumeContext<TMessage>(
     public override int ReceiveCount => _receiveCount;
 
     public override long? LastSequenceNumber => null;
+
+    public async Task AttemptAsync(Func<Task> attempt)
+    {
+        try
+        {
+            await begin(CancellationToken).ConfigureAwait(false);
+            await attempt().ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            await UndoAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Nothing is left of what was sent, changed or written under the outbox, and nothing is locked.</summary>
+    public async Task UndoAsync()
+    {
+        if (database.Database.CurrentTransaction is { } transaction)
+            await transaction.DisposeAsync().ConfigureAwait(false);
+        database.ChangeTracker.Clear();
+        Messages.Clear();
+    }
 
     public void Resumed(int receiveCount) => _receiveCount = receiveCount;
 

@@ -95,9 +95,9 @@ internal sealed class EntityFrameworkSagaRepositoryContextFactory<TDbContext, TS
 
     private async Task InTransactionAsync(ConsumeContext context, Func<Task> work)
     {
-        if (IsInOutbox(context))
+        if (context.TryGetPayload(out IOutboxTransaction? outbox) && ReferenceEquals(outbox.Database, database))
         {
-            await work().ConfigureAwait(false);
+            await outbox.AttemptAsync(work).ConfigureAwait(false);
             return;
         }
         // The transaction is undone as a whole; a savepoint before each save would cost round trips for nothing.

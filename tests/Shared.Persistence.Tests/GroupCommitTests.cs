@@ -33,7 +33,10 @@ public sealed class GroupCommitTests(PostgreSqlServer server)
         await using var context = database.Open();
         Assert.Equal(16, await context.Notes.CountAsync());
         Assert.Equal(16, await context.Set<InboxState>().CountAsync(row => row.Delivered != null));
-        Assert.Equal([1, 15], held.NotesPerCommit);
+        // One that was handled, but not yet waiting to be written, when the first commit ended, comes with the third.
+        Assert.Equal(1, held.NotesPerCommit[0]);
+        Assert.InRange(held.NotesPerCommit.Length, 2, 3);
+        Assert.Equal(16, held.NotesPerCommit.Sum());
     }
 
     /// <summary>One of a group breaks a constraint of the table: it fails alone, with its own error.</summary>

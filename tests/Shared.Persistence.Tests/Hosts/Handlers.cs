@@ -3,7 +3,7 @@ using MassTransit;
 namespace ConcertSaga.Shared.Persistence.Tests.Hosts;
 
 /// <summary>Writes and sends in one transaction.</summary>
-public sealed class ScriptedConsumer(TestDbContext database, ScopeMark scope, Script script) : IConsumer<Tell>
+public sealed class ScriptedConsumer(TestDbContext database, ScopeMark scope, IServiceProvider services, Script script) : IConsumer<Tell>
 {
     public async Task Consume(ConsumeContext<Tell> context)
     {
@@ -12,6 +12,7 @@ public sealed class ScriptedConsumer(TestDbContext database, ScopeMark scope, Sc
         for (var number = 1; number <= context.Message.Messages; number++)
             await context.Publish(new Told(context.Message.Id, number), send => send.Headers.Set("Custom", "kept"));
         await script.Write(database, context.Message, script.HandledFor(context.Message.Id));
+        await script.InScope(services, context.Message, script.HandledFor(context.Message.Id));
         await script.AtTheEnd(context, script.HandledFor(context.Message.Id));
     }
 }
@@ -48,5 +49,6 @@ public sealed class TallyStateMachine : MassTransitStateMachine<Tally>
         context.Saga.Sum += context.Message.By;
         context.Saga.Version++;
         await context.Publish(new Counted(context.Message.Id, context.Saga.Sum));
+        await script.AfterSagaChange();
     }
 }

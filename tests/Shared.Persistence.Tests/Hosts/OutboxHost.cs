@@ -22,7 +22,22 @@ public sealed class TestDatabase : IAsyncDisposable
     private readonly string? _file;
     private readonly Action<DbContextOptionsBuilder> _use;
 
-    private TestDatabase(string? file, Action<DbContextOptionsBuilder> use) => (_file, _use) = (file, use);
+    private TestDatabase(Store store, string address)
+    {
+        (Store, Address) = (store, address);
+        _file = store == Store.Sqlite ? address : null;
+        _use = store == Store.Sqlite
+            ? options => options.UseSqlite($"Data Source={address}").AddInterceptors(new SqliteWriterGate())
+            : options => options.UseNpgsql(address);
+    }
+
+    public Store Store { get; }
+
+    /// <summary>Leads another process there.</summary>
+    public string Address { get; }
+
+    /// <summary>One that another process has created.</summary>
+    public static TestDatabase At(Store store, string address) => new(store, address);
 
     public static async Task<TestDatabase> CreateAsync(Store store, PostgreSqlServer server)
     {
@@ -35,16 +50,9 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>One without tables, for contexts of a test's own.</summary>
     public static async Task<TestDatabase> CreateEmptyAsync(Store store, PostgreSqlServer server)
     {
-        if (store == Store.Sqlite)
-        {
-            var file = Path.Combine(Path.GetTempPath(), $"persistence-{Guid.CreateVersion7():n}.db");
-            return new TestDatabase(file, options => options.UseSqlite($"Data Source={file}").AddInterceptors(new SqliteWriterGate()));
-        }
-        else
-        {
-            var address = await server.CreateDatabaseAsync("persistence");
-            return new TestDatabase(null, options => options.UseNpgsql(address));
-        }
+        return new TestDatabase(store, store == Store.Sqlite
+            ? Path.Combine(Path.GetTempPath(), $"persistence-{Guid.CreateVersion7():n}.db")
+            : await server.CreateDatabaseAsync("persistence"));
     }
 
     public void Use(DbContextOptionsBuilder options) => _use(options);
@@ -73,6 +81,18 @@ public sealed class TestDatabase : IAsyncDisposable
     }
 }
 
+/// <summary>Which consumers a host has.</summary>
+public enum Parts
+{
+    All,
+
+    /// <summary>Those with inbox and outbox.</summary>
+    Worker,
+
+    /// <summary>Only the one that notes what arrives, and no database.</summary>
+    Receiver
+}
+
 /// <summary>A process with a consumer and a saga under inbox and outbox, and a receiver without.</summary>
 public sealed class OutboxHost : IAsyncDisposable
 {
@@ -91,46 +111,46 @@ public sealed class OutboxHost : IAsyncDisposable
     /// <param name="configure">Configures the outbox.</param>
     /// <param name="broker">An AMQP address; null for the transport in memory.</param>
     /// <param name="script">What the handlers do.</param>
+    /// <param name="parts">Which handlers there are.</param>
+    /// <param name="endpoint">Configures the endpoints with inbox and outbox; null for a retry outside the outbox.</param>
+    /// <param name="log">Takes the log.</param>
+    /// <param name="inside">A retry of the consumer and the saga themselves, which is inside the outbox; null for none.</param>
     public static async Task<OutboxHost> StartAsync(
-        TestDatabase database, TimeProvider? clock = null, Action<IEntityFrameworkOutboxConfigurator>? configure = null, string? broker = null, Script? script = null)
+        TestDatabase database, TimeProvider? clock = null, Action<IEntityFrameworkOutboxConfigurator>? configure = null, string? broker = null, Script? script = null,
+        Parts parts = Parts.All, Action<IRegistrationContext, IReceiveEndpointConfigurator>? endpoint = null, ILoggerProvider? log = null,
+        Action<IRetryConfigurator>? inside = null)
     {
+        endpoint ??= (context, queue) =>
+        {
+            queue.UseMessageRetry(retry => retry.Interval(20, TimeSpan.FromMilliseconds(20)));
+            queue.UseEntityFrameworkOutbox<TestDbContext>(context);
+        };
         script ??= new Script();
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         if (Environment.GetEnvironmentVariable("CONCERT_TEST_LOG") is { Length: > 0 })
             builder.Logging.AddConsole();
+        if (log is not null)
+            builder.Logging.AddProvider(log);
         builder.Services.AddSingleton(clock ?? TimeProvider.System);
         builder.Services.AddSingleton(script);
         builder.Services.AddScoped<ScopeMark>();
         builder.Services.AddDbContext<TestDbContext>(options =>
         {
             database.Use(options);
-            options.AddInterceptors(new BeforeCommitInterceptor(script));
+            options.AddInterceptors(new CommitInterceptor(script));
         });
         builder.Services.AddMassTransit(bus =>
         {
-            bus.AddEntityFrameworkOutbox<TestDbContext>(outbox =>
-            {
-                outbox.QueryDelay = TimeSpan.FromMilliseconds(50);
-                outbox.UseBusOutbox();
-                configure?.Invoke(outbox);
-            });
-            bus.AddConsumer<ScriptedConsumer>().Endpoint(endpoint => endpoint.Name = "scripted");
-            bus.AddConsumer<ReceivingConsumer>().Endpoint(endpoint => endpoint.Name = "receiving");
-            bus.AddSagaStateMachine<TallyStateMachine, Tally>()
-                .EntityFrameworkRepository(repository =>
-                {
-                    repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
-                    repository.ExistingDbContext<TestDbContext>();
-                })
-                .Endpoint(endpoint => endpoint.Name = "tallies");
-            bus.AddConfigureEndpointsCallback((context, name, endpoint) =>
+            if (parts != Parts.Receiver)
+                AddWorker(bus, configure, inside ?? (retry => retry.None()));
+            if (parts != Parts.Worker)
+                bus.AddConsumer<ReceivingConsumer>().Endpoint(queue => queue.Name = "receiving");
+            bus.AddConfigureEndpointsCallback((context, name, queue) =>
             {
                 // One after the other, so that the order of arrival is the order of sending.
-                endpoint.ConcurrentMessageLimit = name == "receiving" ? 1 : 16;
-                if (name == "receiving")
-                    return;
-                endpoint.UseMessageRetry(retry => retry.Interval(20, TimeSpan.FromMilliseconds(20)));
-                endpoint.UseEntityFrameworkOutbox<TestDbContext>(context);
+                queue.ConcurrentMessageLimit = name == "receiving" ? 1 : 16;
+                if (name != "receiving")
+                    endpoint(context, queue);
             });
             if (broker is null)
             {
@@ -167,13 +187,31 @@ public sealed class OutboxHost : IAsyncDisposable
         await endpoint.Send(message, context => context.MessageId = messageId);
     }
 
+    private static void AddWorker(IBusRegistrationConfigurator bus, Action<IEntityFrameworkOutboxConfigurator>? configure, Action<IRetryConfigurator> inside)
+    {
+        bus.AddEntityFrameworkOutbox<TestDbContext>(outbox =>
+        {
+            outbox.QueryDelay = TimeSpan.FromMilliseconds(50);
+            outbox.UseBusOutbox();
+            configure?.Invoke(outbox);
+        });
+        bus.AddConsumer<ScriptedConsumer>((_, consumer) => consumer.UseMessageRetry(inside)).Endpoint(queue => queue.Name = "scripted");
+        bus.AddSagaStateMachine<TallyStateMachine, Tally>((_, saga) => saga.UseMessageRetry(inside))
+            .EntityFrameworkRepository(repository =>
+            {
+                repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
+                repository.ExistingDbContext<TestDbContext>();
+            })
+            .Endpoint(queue => queue.Name = "tallies");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _host.StopAsync();
         _host.Dispose();
     }
 
-    private sealed class BeforeCommitInterceptor(Script script) : DbTransactionInterceptor
+    private sealed class CommitInterceptor(Script script) : DbTransactionInterceptor
     {
         public override async ValueTask<InterceptionResult> TransactionCommittingAsync(
             DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default)
@@ -181,6 +219,9 @@ public sealed class OutboxHost : IAsyncDisposable
             await script.BeforeCommit(eventData.Context!);
             return result;
         }
+
+        public override Task TransactionCommittedAsync(DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default) =>
+            script.AfterCommit(eventData.Context!);
     }
 
     private sealed class BeforeSendObserver(Script script) : ISendObserver, IPublishObserver

@@ -18,14 +18,23 @@ public sealed class Script
     /// <summary>Runs in the handler, with its context and how often this host handled the message so far.</summary>
     public Func<TestDbContext, Tell, int, Task> Write { get; set; } = (_, _, _) => Task.CompletedTask;
 
+    /// <summary>Runs in the handler, with the services of its scope.</summary>
+    public Func<IServiceProvider, Tell, int, Task> InScope { get; set; } = (_, _, _) => Task.CompletedTask;
+
     /// <summary>Runs before a transaction of any context of the host is committed.</summary>
     public Func<DbContext, Task> BeforeCommit { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>Runs after a transaction of any context of the host was committed.</summary>
+    public Func<DbContext, Task> AfterCommit { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>Runs before a message leaves for the transport.</summary>
     public Func<SendContext, Task> BeforeSend { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>Runs in the saga, with how often this host handled messages of it so far.</summary>
     public Func<int, Task> InSaga { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>Runs in the saga after it has changed and sent.</summary>
+    public Func<Task> AfterSagaChange { get; set; } = () => Task.CompletedTask;
 
     /// <summary>What arrived at the receiver, in order.</summary>
     public ConcurrentQueue<Seen> Arrived { get; } = new();

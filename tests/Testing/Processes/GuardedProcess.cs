@@ -9,7 +9,7 @@ namespace ConcertSaga.Testing.Processes;
 /// A child process that never outlives the test process. A small shell sits between them and holds one end of a pipe; when the test process
 /// ends, however it ends, the pipe closes and the shell kills the child's process group and removes its folder.
 /// </summary>
-internal sealed class GuardedProcess : IAsyncDisposable
+public sealed class GuardedProcess : IAsyncDisposable
 {
     // The child says its own id first and then becomes the program, so the id is exactly that of the program.
     private const string Guard = """
@@ -37,8 +37,10 @@ internal sealed class GuardedProcess : IAsyncDisposable
 
     private GuardedProcess(Process guard) => _guard = guard;
 
+    /// <summary>The child's id.</summary>
     public int ProcessId { get; private set; }
 
+    /// <summary>Whether it has ended.</summary>
     public bool HasExited => _guard.HasExited;
 
     /// <summary>What the child wrote to its standard output and error so far.</summary>
@@ -51,6 +53,7 @@ internal sealed class GuardedProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Starts a program.</summary>
     /// <param name="command">Program and arguments.</param>
     /// <param name="environment">Added to the environment; null removes a variable.</param>
     /// <param name="workingDirectory">Where it starts.</param>
@@ -113,6 +116,7 @@ internal sealed class GuardedProcess : IAsyncDisposable
         return _guard.ExitCode;
     }
 
+    /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
         if (!HasExited)
