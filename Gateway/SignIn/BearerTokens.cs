@@ -33,7 +33,8 @@ internal static class BearerTokens
         if (demo is not null)
             builder.Services.AddSingleton(demo);
 
-        builder.Services.AddAuthorization();
+        builder.Services.AddAuthorization(authorization => authorization.AddPolicy("Ops",
+            operators => operators.RequireAuthenticatedUser().RequireAssertion(caller => caller.User.Roles().Contains("ops"))));
         builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(bearer =>
         {
             if (demo is not null)
