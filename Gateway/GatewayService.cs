@@ -64,6 +64,8 @@ public static class GatewayService
 
     private static void AddEventStreams(this WebApplicationBuilder builder)
     {
+        // Its lines about a request's start and end have the whole address, with the tokens that event streams take there.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
         builder.Services.AddSingleton<EventStreams>();
         builder.Services.AddHostedService(provider => provider.GetRequiredService<EventStreams>());
     }

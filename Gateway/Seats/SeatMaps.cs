@@ -63,6 +63,8 @@ internal sealed class SeatMaps(InnerClient inner, IOptions<RequestLimitsOptions>
                 return Task.CompletedTask;
             }
         }
+        if (answer.Body.Length == 0)
+            return Task.CompletedTask;
         response.ContentType = answer.ContentType;
         response.ContentLength = answer.Body.Length;
         return response.Body.WriteAsync(answer.Body, context.RequestAborted).AsTask();
