@@ -69,6 +69,7 @@ public static class GeneratedDocs
                 BearerFormat = "JWT",
                 Description = "The `sub` claim is the user. For a demo: `POST /auth/demo {\"userId\":\"mina\",\"roles\":[]}`."
             };
+            document.DescribeEventStreams();
             return Task.CompletedTask;
         });
         options.AddOperationTransformer((operation, context, _) =>
@@ -80,6 +81,7 @@ public static class GeneratedDocs
                 operation.Responses ??= [];
                 operation.Responses.TryAdd("401", new OpenApiResponse { Description = "Unauthorized" });
             }
+            operation.DescribeQueueToken(route);
             if (Idempotent.Contains(route))
             {
                 operation.Parameters ??= [];

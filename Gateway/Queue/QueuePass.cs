@@ -1,6 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
-using System.Runtime.InteropServices;
 using ConcertSaga.Contracts.Queue;
 using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Gateway.SignIn;
@@ -76,7 +73,7 @@ internal sealed class QueuePass(WaitingRoom room, SnapshotReader snapshots, Sche
             return (null, QueueRefusal.Unavailable);
         // A token that is too long is not worth hashing either.
         var isReadable = text.Length <= QueueToken.MaxLength;
-        var hash = isReadable ? Hash(text) : default;
+        var hash = isReadable ? TokenHash.Of(text) : default;
         if (isReadable && _checked.TryGet(hash, out var known) && ReferenceEquals(room.Key(known.Key.Kid), known.Key))
             return (known, null);
 
@@ -103,13 +100,6 @@ internal sealed class QueuePass(WaitingRoom room, SnapshotReader snapshots, Sche
         return route.TryGetValue("concertId", out var concert) && int.TryParse(concert as string, out var concertId) ? new(concertId)
             : route.TryGetValue("scheduleId", out var schedule) && int.TryParse(schedule as string, out var scheduleId) ? schedules.FindAsync(scheduleId)
             : default;
-    }
-
-    private static UInt128 Hash(string text)
-    {
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(MemoryMarshal.AsBytes(text.AsSpan()), hash);
-        return BinaryPrimitives.ReadUInt128LittleEndian(hash);
     }
 }
 

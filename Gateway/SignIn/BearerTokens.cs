@@ -53,9 +53,16 @@ internal static class BearerTokens
             bearer.TokenValidationParameters.RoleClaimType = "roles";
             bearer.MapInboundClaims = false;
             bearer.IncludeErrorDetails = false;
+            var remembered = new CheckedBearerTokens(TimeProvider.System);
             bearer.Events = new JwtBearerEvents
             {
-                OnTokenValidated = RequireUserId,
+                OnMessageReceived = remembered.Recall,
+                OnTokenValidated = async context =>
+                {
+                    await RequireUserId(context);
+                    if (context.Result is null)
+                        remembered.Keep(context);
+                },
                 OnAuthenticationFailed = NoticeSilentIssuerAsync,
                 OnChallenge = AnswerForSilentIssuer
             };

@@ -100,8 +100,11 @@ internal static class GatewayBenchmark
             })!;
             while (await process.StandardOutput.ReadLineAsync() is { } line)
             {
-                if (Uri.TryCreate(line, UriKind.Absolute, out var address) && address.Scheme == "http")
-                    return new HostProcess(process, address);
+                if (!Uri.TryCreate(line, UriKind.Absolute, out var address) || address.Scheme != "http")
+                    continue;
+                // What it says from now on is of no interest, but must not stop it.
+                _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+                return new HostProcess(process, address);
             }
             throw new BenchmarkException($"the server '{kind}' did not start.");
         }
