@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.OpenApi;
 
 namespace ConcertSaga.AllInOne;
@@ -6,7 +7,7 @@ namespace ConcertSaga.AllInOne;
 /// What the gateway itself answers and no service has an endpoint for: the event streams, and the header its check asks for. The services'
 /// endpoints describe everything else.
 /// </summary>
-internal static class GatewayRoutes
+internal static partial class GatewayRoutes
 {
     private static readonly string[] NeedQueueToken =
     [
@@ -17,7 +18,8 @@ internal static class GatewayRoutes
     /// <summary>Describes the header on the routes that need it.</summary>
     public static void DescribeQueueToken(this OpenApiOperation operation, string route)
     {
-        if (NeedQueueToken.Contains(route))
+        // A route's template may say of which kind a part is.
+        if (NeedQueueToken.Contains(Constraint().Replace(route, "")))
             (operation.Parameters ??= []).Add(QueueToken());
     }
 
@@ -63,4 +65,7 @@ internal static class GatewayRoutes
             + "`_NOT_YOURS`, `_WRONG_CONCERT`, `QUEUE_UNAVAILABLE`.",
         Schema = new OpenApiSchema { Type = JsonSchemaType.String }
     };
+
+    [GeneratedRegex(":[a-z]+(?=})")]
+    private static partial Regex Constraint();
 }
