@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using ConcertSaga.Gateway;
+using ConcertSaga.Gateway.Queue;
+using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Orchestrator;
 using ConcertSaga.Payments;
 using ConcertSaga.Points;
@@ -13,12 +15,13 @@ namespace ConcertSaga.AllInOne;
 
 /// <summary>
 /// The whole system in one process: all services in one host on a loopback port of their own, with one bus and one database file each, and
-/// the gateway in a second host in front. The two share nothing but the address and the gateway's secret, so the public port reaches exactly
+/// the gateway in a second host in front. The two share nothing but the address, the gateway's secret
+/// and what the bus tells the gateway, so the public port reaches exactly
 /// what the gateway routes.
 /// </summary>
 public static class EmbeddedSystem
 {
-    private static readonly string[] Clusters = ["orchestrator", "seats", "points"];
+    private static readonly string[] Clusters = ["orchestrator", "seats", "points", "queue"];
 
     /// <summary>Serves until the process is told to stop.</summary>
     public static async Task RunAsync(string[] args)
@@ -26,13 +29,16 @@ public static class EmbeddedSystem
         using var data = DataDirectory.Take(new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build()["DataDirectory"]);
         var secret = Convert.ToHexString(RandomNumberGenerator.GetBytes(32));
 
-        await using var services = BuildServices(args, data.Path, secret);
+        // The services' bus feeds what the gateway knows.
+        var (room, changes) = (new WaitingRoom(TimeProvider.System), new SeatChanges());
+
+        await using var services = BuildServices(args, data.Path, secret, room, changes);
         await services.Services.MigrateAsync(CancellationToken.None);
         await SeatsService.SeedDemoDataAsync(services.Services, CancellationToken.None);
         await services.StartAsync();
         try
         {
-            await using var gateway = BuildGateway(args, data, secret, services.Urls.First());
+            await using var gateway = BuildGateway(args, data, secret, services.Urls.First(), room, changes);
             await WaitForBusAsync(services.Services.GetRequiredService<IBusControl>());
             await gateway.StartAsync();
             await Console.Out.WriteLineAsync($"ConcertSaga serves on {string.Join(", ", gateway.Urls)}; data in {data.Path}.");
@@ -44,7 +50,7 @@ public static class EmbeddedSystem
         }
     }
 
-    internal static WebApplication BuildServices(string[] args, string dataDirectory, string secret)
+    internal static WebApplication BuildServices(string[] args, string dataDirectory, string secret, WaitingRoom room, SeatChanges changes)
     {
         var builder = CreateBuilder(args, "services", secret, new()
         {
@@ -65,7 +71,10 @@ public static class EmbeddedSystem
             bus.AddSeatsConsumers();
             bus.AddPointsConsumers();
             bus.AddPaymentsConsumers();
+            bus.AddGatewayListeners();
         });
+        builder.Services.AddSingleton(room);
+        builder.Services.AddSingleton(changes);
         builder.Services.AddGeneratedDocs();
 
         var app = builder.Build();
@@ -77,7 +86,8 @@ public static class EmbeddedSystem
         return app;
     }
 
-    private static WebApplication BuildGateway(string[] args, DataDirectory data, string secret, string inner)
+    private static WebApplication BuildGateway(
+        string[] args, DataDirectory data, string secret, string inner, WaitingRoom room, SeatChanges changes)
     {
         var builder = CreateBuilder(args, "gateway", secret, new()
         {
@@ -85,6 +95,8 @@ public static class EmbeddedSystem
             ["Authentication:Demo:Enabled"] = "true",
             ["Authentication:Demo:Key"] = data.DemoKey()
         }, export: false);
+        builder.Services.AddSingleton(room);
+        builder.Services.AddSingleton(changes);
         builder.AddGateway();
         foreach (var cluster in Clusters)
             builder.Configuration[$"ReverseProxy:Clusters:{cluster}:Destinations:one:Address"] = inner;

@@ -1,3 +1,5 @@
+using ConcertSaga.Gateway.Queue;
+using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Shared.Hosting.Http;
 using Microsoft.AspNetCore.OpenApi;
@@ -27,7 +29,8 @@ public static class GeneratedDocs
         var folder = Directory.CreateTempSubdirectory("concertsaga-docs");
         try
         {
-            await using var app = EmbeddedSystem.BuildServices(args, folder.FullName, new string('-', 16));
+            await using var app = EmbeddedSystem.BuildServices(
+                args, folder.FullName, new string('-', 16), new WaitingRoom(TimeProvider.System), new SeatChanges());
             await app.StartAsync();
             using var scope = app.Services.CreateScope();
             var document = await app.Services.GetRequiredKeyedService<IOpenApiDocumentProvider>("v1").GetOpenApiDocumentAsync();
@@ -66,6 +69,7 @@ public static class GeneratedDocs
                 BearerFormat = "JWT",
                 Description = "The `sub` claim is the user. For a demo: `POST /auth/demo {\"userId\":\"mina\",\"roles\":[]}`."
             };
+            document.DescribeEventStreams();
             return Task.CompletedTask;
         });
         options.AddOperationTransformer((operation, context, _) =>
@@ -77,6 +81,7 @@ public static class GeneratedDocs
                 operation.Responses ??= [];
                 operation.Responses.TryAdd("401", new OpenApiResponse { Description = "Unauthorized" });
             }
+            operation.DescribeQueueToken(route);
             if (Idempotent.Contains(route))
             {
                 operation.Parameters ??= [];

@@ -1,6 +1,11 @@
+using ConcertSaga.Gateway.Events;
 using ConcertSaga.Gateway.Limits;
 using ConcertSaga.Gateway.Proxy;
+using ConcertSaga.Gateway.Queue;
+using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Gateway.SignIn;
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace ConcertSaga.Gateway;
 
@@ -19,8 +24,50 @@ public static class GatewayService
         builder.AddRateLimits();
         builder.AddBearerTokens();
         builder.AddProxy();
+        builder.AddWaitingRoom();
+        builder.AddSeatMaps();
+        builder.AddEventStreams();
         builder.AddRefusalCounter();
         return builder;
+    }
+
+    /// <summary>
+    /// Registers what listens for the gateway. On the bus of another host of the same process it feeds the same <see cref="WaitingRoom"/>
+    /// and <see cref="SeatChanges"/>, which both hosts then register. Without a bus the gateway lives on the snapshots it reads.
+    /// </summary>
+    public static void AddGatewayListeners(this IBusRegistrationConfigurator bus)
+    {
+        bus.AddConsumer<QueueListener, QueueListenerDefinition>();
+        bus.AddConsumer<SeatsListener, SeatsListenerDefinition>();
+    }
+
+    private static void AddWaitingRoom(this WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.TryAddSingleton<WaitingRoom>();
+        services.AddSingleton<SnapshotReader>();
+        services.AddHostedService(provider => provider.GetRequiredService<SnapshotReader>());
+        services.AddHealthChecks().AddCheck<QueueKnowledgeCheck>("queue");
+        services.AddSingleton<QueuePass>();
+        services.AddSingleton<QueuePolls>();
+        services.AddSingleton<QueueEvents>();
+    }
+
+    private static void AddSeatMaps(this WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.TryAddSingleton<SeatChanges>();
+        services.AddSingleton<ScheduleConcerts>();
+        services.AddSingleton<SeatMaps>();
+        services.AddSingleton<SeatEvents>();
+    }
+
+    private static void AddEventStreams(this WebApplicationBuilder builder)
+    {
+        // Its lines about a request's start and end have the whole address, with the tokens that event streams take there.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
+        builder.Services.AddSingleton<EventStreams>();
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<EventStreams>());
     }
 
     /// <summary>
@@ -31,6 +78,7 @@ public static class GatewayService
     public static void MapGateway(this WebApplication app)
     {
         app.UseSecurityHeaders();
+        app.UseAddressTokens();
         app.UseForwardedAddresses();
         app.UseRequestLimits();
         app.UseCrossOrigin();

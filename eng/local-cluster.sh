@@ -190,7 +190,7 @@ up() {
   start_one postgres; wait_ready postgres
 
   for name in "${chosen[@]}"; do
-    local arguments=("--Gateway:Secret=$secret")
+    local arguments=("--Gateway:Secret=$secret" "--ConnectionStrings:RabbitMq=$(value RABBITMQ_URL)")
     if [ "$name" = gateway ]; then
       arguments+=("--Authentication:Demo:Enabled=true")
       for key in orchestrator seats points; do
@@ -198,7 +198,7 @@ up() {
       done
     else
       key=$(project_of "$name"); key=${key##*/}
-      arguments+=("--Database:Provider=PostgreSql" "--ConnectionStrings:$key=$(database "$name")" "--ConnectionStrings:RabbitMq=$(value RABBITMQ_URL)")
+      arguments+=("--Database:Provider=PostgreSql" "--ConnectionStrings:$key=$(database "$name")")
       [ "$name" != seats ] || arguments+=("--Seats:SeedDemoData=true")
       PGPASSWORD=$password "$postgres_bin/createdb" -h 127.0.0.1 -p "$postgres_port" -U concert "$name"
     fi

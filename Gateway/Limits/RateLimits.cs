@@ -21,7 +21,10 @@ public sealed class RateLimitsOptions
     /// <summary>What clients ask again and again, such as seat maps and a reservation's state: 100 a second, 200 at once.</summary>
     public RateLimit Poll { get; set; } = new();
 
-    /// <summary>Everything that changes something: 100 a second, 200 at once.</summary>
+    /// <summary>Entering and leaving the waiting room: 100 a second, 200 at once.</summary>
+    public RateLimit Queue { get; set; } = new();
+
+    /// <summary>Everything else that changes something: 100 a second, 200 at once.</summary>
     public RateLimit Booking { get; set; } = new();
 
     /// <summary>Demo sign-in, by address: 1,000 a second, 5,000 at once, because a load test signs a crowd in from one machine.</summary>
@@ -49,6 +52,7 @@ internal static class RateLimits
         {
             limiter.AddBucket(nameof(options.Read), options.Read);
             limiter.AddBucket(nameof(options.Poll), options.Poll);
+            limiter.AddBucket(nameof(options.Queue), options.Queue);
             limiter.AddBucket(nameof(options.Booking), options.Booking);
             limiter.AddBucket(nameof(options.SignIn), options.SignIn);
             limiter.RejectionStatusCode = StatusCodes.Status429TooManyRequests;

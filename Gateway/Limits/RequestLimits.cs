@@ -40,6 +40,14 @@ public sealed class RequestLimitsOptions
     /// <summary>How long a service may stay silent; 15 s. Longer than the longest <c>Prefer: wait</c>.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:05:00")]
     public TimeSpan UpstreamTimeout { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Open event streams; 10,000. They end only when the client or the event they wait for ends them.</summary>
+    [Range(1, 1_000_000)]
+    public int MaxEventStreams { get; set; } = 10_000;
+
+    /// <summary>Open event streams of one user; 4.</summary>
+    [Range(1, 1000)]
+    public int MaxEventStreamsPerUser { get; set; } = 4;
 }
 
 internal static class RequestLimits

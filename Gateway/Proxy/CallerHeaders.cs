@@ -1,3 +1,5 @@
+using System.Globalization;
+using ConcertSaga.Gateway.Queue;
 using ConcertSaga.Gateway.SignIn;
 using ConcertSaga.Shared.Hosting.Http;
 using Yarp.ReverseProxy.Transforms;
@@ -30,6 +32,11 @@ internal static class CallerHeaders
                 headers.TryAddWithoutValidation(Caller.UserIdHeader, userId);
                 if (string.Join(',', user.Roles()) is { Length: > 0 } roles)
                     headers.TryAddWithoutValidation(Caller.UserRolesHeader, roles);
+            }
+            if (request.HttpContext.Features.Get<ShownToken>() is { Token: var token })
+            {
+                headers.TryAddWithoutValidation(Caller.QueueTokenIdHeader, token.TokenId.ToString());
+                headers.TryAddWithoutValidation(Caller.QueueConcertIdHeader, token.ConcertId.ToString(CultureInfo.InvariantCulture));
             }
             return ValueTask.CompletedTask;
         });

@@ -18,8 +18,9 @@ internal static class ProxyRegistration
     {
         builder.AddShippedRoutes();
         var section = builder.Configuration.GetSection(Section);
-        CheckDestinations(section);
+        CheckRoutes(section);
         builder.Logging.AddFilter("Yarp", LogLevel.Warning);
+        builder.Services.AddSingleton<InnerClient>();
         builder.Services.AddReverseProxy()
             .LoadFromConfig(section)
             .AddConfigFilter<SafeDefaults>()
@@ -39,7 +40,7 @@ internal static class ProxyRegistration
         {
             routes.MapReverseProxy(proxy =>
             {
-                proxy.Use(next => context => QueuePass.CheckAsync(context, next));
+                proxy.UseRouteSteps();
                 proxy.Use(next => context => UpstreamFailures.AnswerAsync(context, next));
                 proxy.UseLoadBalancing();
             });
@@ -62,11 +63,12 @@ internal static class ProxyRegistration
             new MemoryConfigurationSource { InitialData = shipped.GetSection(Section).AsEnumerable().Where(pair => pair.Value is not null) });
     }
 
-    private static void CheckDestinations(IConfigurationSection section)
+    private static void CheckRoutes(IConfigurationSection section)
     {
         var clusters = section.GetSection("Clusters").GetChildren().ToDictionary(cluster => cluster.Key, StringComparer.OrdinalIgnoreCase);
         foreach (var route in section.GetSection("Routes").GetChildren())
         {
+            RouteSteps.Check(route.GetSection("Metadata"));
             if (!clusters.ContainsKey(route["ClusterId"] ?? ""))
                 throw new StartupException($"{route.Path}:ClusterId is '{route["ClusterId"]}'; allowed: {string.Join(", ", clusters.Keys.Order(StringComparer.Ordinal))}.");
         }

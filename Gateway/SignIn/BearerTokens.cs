@@ -33,7 +33,8 @@ internal static class BearerTokens
         if (demo is not null)
             builder.Services.AddSingleton(demo);
 
-        builder.Services.AddAuthorization();
+        builder.Services.AddAuthorization(authorization => authorization.AddPolicy("Ops",
+            operators => operators.RequireAuthenticatedUser().RequireAssertion(caller => caller.User.Roles().Contains("ops"))));
         builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(bearer =>
         {
             if (demo is not null)
@@ -52,9 +53,16 @@ internal static class BearerTokens
             bearer.TokenValidationParameters.RoleClaimType = "roles";
             bearer.MapInboundClaims = false;
             bearer.IncludeErrorDetails = false;
+            var remembered = new CheckedBearerTokens(TimeProvider.System);
             bearer.Events = new JwtBearerEvents
             {
-                OnTokenValidated = RequireUserId,
+                OnMessageReceived = remembered.Recall,
+                OnTokenValidated = async context =>
+                {
+                    await RequireUserId(context);
+                    if (context.Result is null)
+                        remembered.Keep(context);
+                },
                 OnAuthenticationFailed = NoticeSilentIssuerAsync,
                 OnChallenge = AnswerForSilentIssuer
             };

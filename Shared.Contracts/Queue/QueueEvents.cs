@@ -1,6 +1,9 @@
+using System.Text.Json.Serialization;
+
 namespace ConcertSaga.Contracts.Queue;
 
 /// <summary>Whether people are let in at the moment, and why not.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<QueueAdmission>))]
 public enum QueueAdmission
 {
     /// <summary>People are let in as slots come free.</summary>

@@ -17,13 +17,19 @@ internal static class Machine
         await using var connection = await new ConnectionFactory { Uri = broker }.CreateConnectionAsync();
         var rabbit = connection.ServerProperties?.TryGetValue("version", out var version) == true && version is byte[] text ? Encoding.UTF8.GetString(text) : "?";
 
+        return $"{Describe()}, RabbitMQ {rabbit}, PostgreSQL {postgres} with its durable defaults.";
+    }
+
+    /// <summary>The machine itself, without servers.</summary>
+    public static string Describe()
+    {
         var processor = Field("/proc/cpuinfo", "model name") ?? RuntimeInformation.ProcessArchitecture.ToString();
         var memory = Field("/proc/meminfo", "MemTotal")?.Split(' ')[0] is { } kibibytes ? $"{double.Parse(kibibytes, CultureInfo.InvariantCulture) / 1024 / 1024:0} GiB" : "?";
         var system = File.Exists("/etc/os-release")
             ? File.ReadLines("/etc/os-release").FirstOrDefault(line => line.StartsWith("PRETTY_NAME=", StringComparison.Ordinal))?[12..].Trim('"')
             : RuntimeInformation.OSDescription;
         return $"{processor}, {Environment.ProcessorCount} cores shared by everything, {memory} memory, {system}; "
-            + $".NET {Environment.Version}, RabbitMQ {rabbit}, PostgreSQL {postgres} with its durable defaults.";
+            + $".NET {Environment.Version}";
     }
 
     private static string? Field(string file, string name) =>

@@ -70,6 +70,18 @@ public sealed class BearerTokenTests : IClassFixture<GatewayFixture>
         Assert.True(_upstream.Seen.Length == 0, what);
     }
 
+    [Fact]
+    public async Task Token_LikeOneThatIsRemembered_IsCheckedAllTheSame()
+    {
+        var good = Tokens.For("mina");
+        var end = good.LastIndexOf('.');
+        foreach (var (token, status) in new[] { (good, 200), (good, 200), ($"{good[..end]}.{Tokens.For("tom")[(end + 1)..]}", 401), ($"{good}A", 401), (good[..^4], 401) })
+        {
+            using var response = await _gateway.SendAsync("GET", "/api/points", headers: [("Authorization", $"Bearer {token}")]);
+            Assert.Equal(status, (int)response.StatusCode);
+        }
+    }
+
     [Theory]
     [InlineData("Basic bWluYTptaW5h")]
     [InlineData("Negotiate abc")]

@@ -34,7 +34,7 @@ public sealed class LimitTests : IClassFixture<GatewayFixture>
         var chunk = $"1000\r\n{new string('x', 4096)}\r\n";
         var answer = await _gateway.SendRawAsync(
             $"POST /api/reservations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Tokens.For("mina")}\r\n" +
-            $"Transfer-Encoding: chunked\r\n\r\n{chunk}{chunk}{chunk}{chunk}{chunk}");
+            $"X-Queue-Token: {QueueTokens.Pass("mina")}\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}{chunk}{chunk}{chunk}{chunk}");
 
         Assert.StartsWith("HTTP/1.1 413 ", answer, StringComparison.Ordinal);
         Assert.Contains("\"code\":\"PAYLOAD_TOO_LARGE\"", answer, StringComparison.Ordinal);
@@ -46,6 +46,34 @@ public sealed class LimitTests : IClassFixture<GatewayFixture>
         using var response = await _gateway.SendAsync("POST", "/api/reservations", Tokens.For("mina"), new ByteArrayContent(new byte[16 * 1024]));
 
         Assert.Equal(200, (int)response.StatusCode);
+    }
+
+    [Fact]
+    public async Task Body_ThatTrickles_IsCutOff()
+    {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null, "--Limits:MinBytesPerSecond=10000");
+
+        // A byte, and then nothing: the server waits for its five seconds of grace and no longer.
+        var answer = await gateway.SendRawAsync(
+            $"POST /api/reservations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Tokens.For("mina")}\r\n" +
+            $"X-Queue-Token: {QueueTokens.Pass("mina")}\r\nContent-Length: 1000\r\n\r\n{{");
+
+        Assert.StartsWith("HTTP/1.1 408 ", answer, StringComparison.Ordinal);
+        Assert.Contains("\"code\":\"REQUEST_TIMEOUT\"", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Flood_OnOneRoute_LeavesBookingAlone()
+    {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null, "--RateLimits:Poll:Burst=20", "--RateLimits:Poll:PerSecond=1");
+        var token = QueueTokens.Waiting("mina", 100);
+
+        var flood = await Task.WhenAll(Enumerable.Range(0, 300).Select(_ => gateway.SendAsync("GET", "/api/queue/tokens/current", Tokens.For("mina"), null, ("X-Queue-Token", token))));
+        var booking = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => gateway.SendAsync("POST", "/api/reservations", Tokens.For("mina"), new StringContent("{}"))));
+
+        Assert.InRange(flood.Count(response => (int)response.StatusCode == 429), 250, 280);
+        Assert.All(booking, response => Assert.Equal(200, (int)response.StatusCode));
+        Assert.Equal(20, _upstream.Seen.Length);
     }
 
     [Fact]

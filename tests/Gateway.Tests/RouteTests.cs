@@ -19,6 +19,8 @@ public sealed class RouteTests : IClassFixture<GatewayFixture>
     {
         { "GET", "/api/concerts/1/schedules?from=2026-01-01&to=2026-02-01", "seats" },
         { "GET", "/api/schedules/1/seats", "seats" },
+        { "POST", "/api/queue/tokens", "queue" },
+        { "DELETE", "/api/queue/tokens/current", "queue" },
         { "POST", "/api/reservations", "orchestrator" },
         { "GET", "/api/reservations?status=Confirmed&limit=5", "orchestrator" },
         { "GET", $"/api/reservations/{Id}", "orchestrator" },
@@ -96,13 +98,12 @@ public sealed class RouteTests : IClassFixture<GatewayFixture>
     [InlineData("POST", "/metrics")]
     [InlineData("GET", "/health")]
     [InlineData("GET", "/seats/health/ready")]
-    [InlineData("GET", "/api/queue/tokens/current")]
     [InlineData("GET", "/api/concerts/1")]
     [InlineData("GET", "/api/concerts/x/schedules")]
     [InlineData("GET", "/api/reservations/not-an-id")]
     [InlineData("POST", $"/api/reservations/{Id}/cancel")]
     [InlineData("GET", "/api/points/mina")]
-    [InlineData("GET", "/api/schedules/1/seats/events")]
+    [InlineData("GET", "/internal/schedules/1")]
     [InlineData("GET", "/ops/reservations")]
     public async Task Path_Unknown_Is404AndReachesNothing(string method, string path)
     {

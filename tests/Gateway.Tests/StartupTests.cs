@@ -26,7 +26,11 @@ public sealed class StartupTests
     [InlineData("ASPNETCORE_FORWARDEDHEADERS_ENABLED is 'true'", "--ForwardedHeaders_Enabled=true")]
     [InlineData("ReverseProxy:Clusters:seats:Destinations:one:Address is 'seats'", "--ReverseProxy:Clusters:seats:Destinations:one:Address=seats")]
     [InlineData("ReverseProxy:Clusters:seats:Destinations:one:Address is missing", "--ReverseProxy:Clusters:seats:Destinations:one:Address=")]
-    [InlineData("ReverseProxy:Routes:points:ClusterId is 'point'; allowed: orchestrator, points, seats", "--ReverseProxy:Routes:points:ClusterId=point")]
+    [InlineData("ReverseProxy:Routes:points:ClusterId is 'point'; allowed: orchestrator, points, queue, seats", "--ReverseProxy:Routes:points:ClusterId=point")]
+    [InlineData("ReverseProxy:Routes:pay:Metadata:QueueToken is 'Paid'; allowed: Any, Book, Pay", "--ReverseProxy:Routes:pay:Metadata:QueueToken=Paid")]
+    [InlineData("ReverseProxy:Routes:pay:Metadata:QueueToken is ''", "--ReverseProxy:Routes:pay:Metadata:QueueToken=")]
+    [InlineData("ReverseProxy:Routes:seats:Metadata:AnsweredBy is 'Me'", "--ReverseProxy:Routes:seats:Metadata:AnsweredBy=Me")]
+    [InlineData("Limits:MaxEventStreams is '0'", "--Limits:MaxEventStreams=0")]
     public void Start_WrongSetting_StopsWithOneLine(string line, params string[] settings)
     {
         var failure = Assert.Throws<StartupException>(() => GatewayHost.Builder(settings).AddGateway());
@@ -54,14 +58,14 @@ public sealed class StartupTests
         builder.AddGateway();
         var routes = builder.Configuration.GetSection("ReverseProxy:Routes").GetChildren().ToArray();
 
-        Assert.Equal(11, routes.Length);
+        Assert.Equal(17, routes.Length);
         Assert.All(routes, route =>
         {
             Assert.NotEmpty(route.GetSection("Match:Methods").GetChildren());
-            Assert.Contains(route["RateLimiterPolicy"], new[] { "Read", "Poll", "Booking" });
-            Assert.Contains(route["Metadata:QueueToken"], new[] { null, "Book", "Pay" });
-            Assert.DoesNotContain("*", route["Match:Path"]!, StringComparison.Ordinal);
-            Assert.True(route["AuthorizationPolicy"] is null || route.Key == "concerts");
+            Assert.Contains(route["RateLimiterPolicy"], new[] { "Read", "Poll", "Booking", "Queue" });
+            Assert.Contains(route["Metadata:QueueToken"], new[] { null, "Any", "Book", "Pay" });
+            Assert.True(!route["Match:Path"]!.Contains('*', StringComparison.Ordinal) || route["AuthorizationPolicy"] == "Ops", route.Key);
+            Assert.True(route["AuthorizationPolicy"] is null or "Ops" || route.Key == "concerts");
         });
     }
 }

@@ -102,7 +102,7 @@ public sealed class UpstreamFailureTests : IClassFixture<GatewayFixture>
         };
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
 
-        using var response = await _gateway.SendAsync("GET", "/api/schedules/1/seats", Tokens.For("mina"));
+        using var response = await _gateway.SendAsync("GET", "/api/concerts/1/schedules", Tokens.For("mina"));
         await using var body = await response.Content.ReadAsStreamAsync(limit.Token);
         using var reader = new StreamReader(body);
         var first = new char[6];

@@ -19,6 +19,7 @@ public sealed class SeatsEndpointsTests(PostgreSqlServer server)
     [InlineData("/api/concerts")]
     [InlineData("/api/concerts/1/schedules")]
     [InlineData("/api/schedules/1/seats")]
+    [InlineData("/internal/schedules/1")]
     [InlineData("/metrics")]
     [InlineData("/nowhere")]
     public async Task AnyRoute_WithoutTheSecret_Is404(string path)
@@ -50,6 +51,20 @@ public sealed class SeatsEndpointsTests(PostgreSqlServer server)
         var second = await client.GetFromJsonAsync<JsonElement>($"/api/concerts?limit=1&cursor={first.GetProperty("nextCursor").GetString()}");
         Assert.Equal(2, second.GetProperty("items").EnumerateArray().Single().GetProperty("concertId").GetInt32());
         Assert.Equal(JsonValueKind.Null, second.GetProperty("nextCursor").ValueKind);
+    }
+
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Schedule_AskedForByAGateway_NamesItsConcert(DatabaseProvider provider)
+    {
+        await using var seats = await StartAsync(provider, server);
+        var scheduleId = await seats.AddDateAsync(concertId: 2);
+        using var gateway = seats.Service.ClientOf("mina");
+        gateway.DefaultRequestHeaders.Remove("X-User-Id");
+
+        Assert.Equal($$"""{"scheduleId":{{scheduleId}},"concertId":2}""", await gateway.GetStringAsync($"/internal/schedules/{scheduleId}"));
+        using var unknown = await gateway.GetAsync("/internal/schedules/4711");
+        Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
+        Assert.Equal("SCHEDULE_NOT_FOUND", (await unknown.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("code").GetString());
     }
 
     [Theory, MemberData(nameof(Providers))]

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
+using ConcertSaga.Gateway.Queue;
 using ConcertSaga.Shared.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -35,16 +36,29 @@ public sealed class GatewayHost : IAsyncDisposable
 
     public HttpClient Client { get; }
 
-    public static async Task<GatewayHost> StartAsync(string upstream, IPAddress? remote = null, params string[] settings)
+    /// <summary>What the gateway knows of the waiting rooms.</summary>
+    internal WaitingRoom Room => _app.Services.GetRequiredService<WaitingRoom>();
+
+    public IServiceProvider Services => _app.Services;
+
+    public static Task<GatewayHost> StartAsync(string upstream, IPAddress? remote = null, params string[] settings) =>
+        StartWithAsync(upstream, builder =>
+        {
+            if (remote is not null)
+                builder.Services.AddSingleton<IStartupFilter>(new RemoteAddress(remote));
+        }, settings);
+
+    /// <summary>Starts a gateway that has read its first snapshot, if there is one.</summary>
+    public static async Task<GatewayHost> StartWithAsync(string upstream, Action<WebApplicationBuilder> change, params string[] settings)
     {
-        var builder = Builder(["--urls=http://127.0.0.1:0", .. Services(upstream), .. settings]);
-        if (remote is not null)
-            builder.Services.AddSingleton<IStartupFilter>(new RemoteAddress(remote));
+        var builder = Builder(["--urls=http://127.0.0.1:0", .. Clusters(upstream), .. settings]);
+        change(builder);
         builder.AddGateway();
         var app = builder.Build();
         app.UsePublicDefaults();
         app.MapGateway();
         await app.StartAsync();
+        await app.Services.GetRequiredService<SnapshotReader>().ReadAsync();
         return new GatewayHost(app);
     }
 
@@ -64,11 +78,14 @@ public sealed class GatewayHost : IAsyncDisposable
         return builder;
     }
 
+    /// <summary>Sends a request; a signed-in caller has a pass of their own for concert 1, unless the headers name another.</summary>
     public Task<HttpResponseMessage> SendAsync(string method, string path, string? token = null, HttpContent? content = null, params (string Name, string Value)[] headers)
     {
         var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = content };
         if (token is not null)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        if (Tokens.UserOf(token) is { } userId && !headers.Any(header => header.Name == "X-Queue-Token"))
+            request.Headers.Add("X-Queue-Token", QueueTokens.Pass(userId));
         foreach (var (name, value) in headers)
             request.Headers.TryAddWithoutValidation(name, value);
         return Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
@@ -94,8 +111,8 @@ public sealed class GatewayHost : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
-    private static IEnumerable<string> Services(string upstream) =>
-        new[] { "orchestrator", "seats", "points" }.Select(name => $"--ReverseProxy:Clusters:{name}:Destinations:one:Address={upstream}/{name}");
+    private static IEnumerable<string> Clusters(string upstream) =>
+        new[] { "orchestrator", "seats", "points", "queue" }.Select(name => $"--ReverseProxy:Clusters:{name}:Destinations:one:Address={upstream}/{name}");
 
     private sealed class RemoteAddress(IPAddress address) : IStartupFilter
     {

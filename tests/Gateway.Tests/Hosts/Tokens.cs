@@ -14,6 +14,19 @@ public static class Tokens
     public static string For(string userId, params string[] roles) =>
         Make(claims => { claims["sub"] = userId; claims["roles"] = new JsonArray([.. roles.Select(role => JsonValue.Create(role))]); });
 
+    /// <summary>Whom a token names, if it names anybody.</summary>
+    public static string? UserOf(string? token)
+    {
+        try
+        {
+            return token?.Split('.') is [_, var claims, _] ? JsonNode.Parse(Base64Url.DecodeFromChars(claims))?["sub"]?.GetValue<string>() : null;
+        }
+        catch (Exception exception) when (exception is FormatException or JsonException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
     public static string Make(Action<JsonObject> change, string header = """{"alg":"HS256","typ":"JWT"}""", string? key = null, bool sign = true)
     {
         var now = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds();
@@ -34,5 +47,5 @@ public static class Tokens
         return $"{content}.{signature}";
     }
 
-    private static string Encode(byte[] bytes) => Base64Url.EncodeToString(bytes);
+    internal static string Encode(byte[] bytes) => Base64Url.EncodeToString(bytes);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using ConcertSaga.Contracts.Queue;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -24,6 +25,15 @@ public sealed class Upstream : IAsyncDisposable
 
     public Func<HttpContext, Task> Answer { get; set; } = Fine;
 
+    /// <summary>What Queue tells gateways; null when it cannot.</summary>
+    public QueueSnapshot? Snapshot { get; set; } = QueueTokens.Snapshot();
+
+    /// <summary>How often it was asked for that.</summary>
+    public int SnapshotReads { get; private set; }
+
+    /// <summary>The concert of each date, as Seats tells gateways; null when it does not.</summary>
+    public Func<int, int?> ConcertOf { get; set; } = _ => 1;
+
     public static Task Fine(HttpContext context) => context.Response.WriteAsJsonAsync(new { ok = true });
 
     public static async Task<Upstream> StartAsync()
@@ -32,7 +42,10 @@ public sealed class Upstream : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         var upstream = new Upstream(builder.Build());
-        upstream._app.Run(upstream.RecordAsync);
+        // What a gateway asks for itself is not written down.
+        upstream._app.MapGet("/queue/internal/queue/snapshot", upstream.AnswerSnapshot);
+        upstream._app.MapGet("/seats/internal/schedules/{scheduleId:int}", upstream.AnswerSchedule);
+        upstream._app.MapFallback("{**path}", upstream.RecordAsync);
         await upstream._app.StartAsync();
         return upstream;
     }
@@ -41,6 +54,8 @@ public sealed class Upstream : IAsyncDisposable
     {
         _seen.Clear();
         Answer = Fine;
+        Snapshot = QueueTokens.Snapshot();
+        ConcertOf = _ => 1;
     }
 
     public async ValueTask DisposeAsync()
@@ -49,6 +64,16 @@ public sealed class Upstream : IAsyncDisposable
         await _app.StopAsync(now.Token);
         await _app.DisposeAsync();
     }
+
+    private IResult AnswerSnapshot(HttpRequest request)
+    {
+        SnapshotReads++;
+        return request.Headers["X-Gateway-Secret"] != GatewayHost.Secret ? Results.NotFound()
+            : Snapshot is { } snapshot ? Results.Json(snapshot) : Results.StatusCode(503);
+    }
+
+    private IResult AnswerSchedule(int scheduleId, HttpRequest request) =>
+        request.Headers["X-Gateway-Secret"] == GatewayHost.Secret && ConcertOf(scheduleId) is { } concertId ? Results.Json(new { scheduleId, concertId }) : Results.NotFound();
 
     private async Task RecordAsync(HttpContext context)
     {

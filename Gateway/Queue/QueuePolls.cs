@@ -1,0 +1,39 @@
+using ConcertSaga.Contracts.Queue;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace ConcertSaga.Gateway.Queue;
+
+/// <summary><c>GET /api/queue/tokens/current</c>: where the caller stands, from memory. Only who has been offered a pass is passed on to Queue.</summary>
+internal sealed class QueuePolls(WaitingRoom room, QueuePass pass, TimeProvider time)
+{
+    public Task AnswerAsync(HttpContext context, RequestDelegate next)
+    {
+        var shown = context.Features.GetRequiredFeature<ShownToken>();
+        // Also with old knowledge: a place only gets better. A waiting room nobody told of is Queue's to answer for.
+        if (shown.Token.Kind == QueueTokenKind.Waiting)
+            return Waiting(shown.Text, shown.Token) is { } waiting ? WriteAsync(context, waiting) : next(context);
+        return RefuseShown(shown.Token) is { } refusal ? refusal.AnswerAsync(context) : WriteAsync(context, Active(shown.Text, shown.Token));
+    }
+
+    /// <summary>The place of somebody who waits; null when it is their turn.</summary>
+    public QueueTokenView? Waiting(string text, QueueToken token) =>
+        room.Find(token.ConcertId) is { } concert && token.Number > concert.Serving
+            ? QueueTokenView.Waiting(text, token.TokenId, token.Number, token.ExpiresAt, concert, room.PollBudget, time.GetUtcNow(), (Random.Shared.NextDouble() * 2) - 1)
+            : null;
+
+    /// <summary>The view of a pass, or of what became of a token.</summary>
+    public QueueTokenView Active(string text, QueueToken token, string status = "Active") =>
+        QueueTokenView.Active(text, token.TokenId, token.ConcertId, token.BookUntil, room.Find(token.ConcertId)?.Admission ?? QueueAdmission.Open, status);
+
+    /// <summary>Why a pass is not shown as active.</summary>
+    public QueueRefusal? RefuseShown(QueueToken token) =>
+        pass.IsOver(token.BookUntil) ? QueueRefusal.Expired
+        : !room.CanJudge(token.ConcertId) ? QueueRefusal.Unavailable
+        : null;
+
+    private static Task WriteAsync(HttpContext context, QueueTokenView view)
+    {
+        context.Response.Headers.CacheControl = "no-store";
+        return context.Response.WriteAsJsonAsync(view, GatewayJson.Default.QueueTokenView);
+    }
+}

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using ConcertSaga.Benchmarks.Measuring;
+using ConcertSaga.Benchmarks.Report;
+
+namespace ConcertSaga.Benchmarks.Gateways;
+
+/// <summary>
+/// What the gateway costs: a route that needs a pass beside bare YARP with the JWT check in front of the same upstream, and a poll of the
+/// waiting room beside a bare endpoint that returns the same JSON.
+/// </summary>
+internal static class GatewayBenchmark
+{
+    private const string Route = "/api/concerts/1/schedules", Poll = "/api/queue/tokens/current";
+
+    public static async Task RunAsync(GatewayPlan plan, CancellationToken cancellationToken)
+    {
+        var tickets = new Tickets();
+        var now = TimeProvider.System.GetUtcNow().UtcDateTime;
+        var booking = Requests(plan.People, Route, user => tickets.Bearer(user, now), (user, _) => tickets.Pass(user, now));
+        var polling = Requests(plan.People, Poll, user => tickets.Bearer(user, now), (user, number) => tickets.Waiting(user, 1000 + number, now));
+
+        using var upstream = await HostProcess.StartAsync(GatewayHosts.Upstream, tickets, "-");
+        using var ours = await HostProcess.StartAsync(GatewayHosts.Ours, tickets, upstream.Address.OriginalString);
+        using var bare = await HostProcess.StartAsync(GatewayHosts.Bare, tickets, upstream.Address.OriginalString);
+        using var endpoint = await HostProcess.StartAsync(GatewayHosts.Endpoint, tickets, "-");
+        Variant[] variants =
+        [
+            new("route with a pass", ours, booking), new("bare YARP and JWT", bare, booking),
+            new("poll", ours, polling), new("bare endpoint", endpoint, polling)
+        ];
+        foreach (var variant in variants)
+            await HttpLoad.RunAsync(variant.Host.Address, variant.Requests, plan.Connections, TimeSpan.FromSeconds(3), cancellationToken);
+        for (var round = 0; round < plan.Rounds; round++)
+        {
+            // Each goes first as often as last.
+            foreach (var variant in round % 2 == 0 ? variants : variants.Reverse())
+                await variant.RunAsync(plan, cancellationToken);
+        }
+
+        var table = new Table("variant", "requests/s", "CPU µs/request", "p50 ms", "p99 ms");
+        foreach (var one in variants)
+            table.Add(one.Name, one.PerSecond.ToText("0"), one.Cpu.ToText("0"), one.Median.ToText("0.00"), one.Late.ToText("0.00"));
+        var result = string.Create(CultureInfo.InvariantCulture, $"""
+            {Machine.Describe()}.
+            {plan.Connections} connections, {plan.People} callers with tokens of their own; {plan.Rounds} interleaved rounds of {plan.Seconds} s each. Median (least–most).
+
+            {table}
+            The route with a pass reaches {variants[0].PerSecond.Median / variants[1].PerSecond.Median:0.00} of the requests per second of bare YARP (at least 0.85 is asked for); a poll costs
+            {variants[2].Cpu.Median / variants[3].Cpu.Median:0.00} times the processor time of the bare endpoint (at most 1.5 is asked for).
+            """);
+        await Console.Out.WriteLineAsync(result);
+        if (plan.Write)
+            await PerformanceDocument.WriteAsync("gateway", result);
+    }
+
+    private static byte[][] Requests(int people, string path, Func<string, string> bearer, Func<string, int, string> queueToken) =>
+        [.. Enumerable.Range(1, people).Select(number => Encoding.ASCII.GetBytes(
+            $"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer($"user-{number}")}\r\nX-Queue-Token: {queueToken($"user-{number}", number)}\r\n\r\n"))];
+
+    private sealed record Variant(string Name, HostProcess Host, byte[][] Requests)
+    {
+        private readonly List<(double PerSecond, double Cpu, double Median, double Late)> _rounds = [];
+
+        public Samples PerSecond => new(_rounds.Select(round => round.PerSecond));
+
+        public Samples Cpu => new(_rounds.Select(round => round.Cpu));
+
+        public Samples Median => new(_rounds.Select(round => round.Median));
+
+        public Samples Late => new(_rounds.Select(round => round.Late));
+
+        public async Task RunAsync(GatewayPlan plan, CancellationToken cancellationToken)
+        {
+            var before = CpuTime.Of(Host.ProcessId);
+            var (perSecond, taken) = await HttpLoad.RunAsync(Host.Address, Requests, plan.Connections, TimeSpan.FromSeconds(plan.Seconds), cancellationToken);
+            var cpu = (CpuTime.Of(Host.ProcessId) - before) * 1000 / taken.Length;
+            _rounds.Add((perSecond, cpu, Samples.Percentile(taken, 0.5), Samples.Percentile(taken, 0.99)));
+        }
+    }
+
+    /// <summary>A server of <see cref="GatewayHosts"/> that ends with this run.</summary>
+    private sealed class HostProcess : IDisposable
+    {
+        private readonly Process _process;
+
+        private HostProcess(Process process, Uri address) => (_process, Address) = (process, address);
+
+        public Uri Address { get; }
+
+        public int ProcessId => _process.Id;
+
+        public static async Task<HostProcess> StartAsync(string kind, Tickets tickets, string upstream)
+        {
+            var process = Process.Start(new ProcessStartInfo("dotnet", [typeof(GatewayHosts).Assembly.Location, GatewayHosts.Name, kind, tickets.Text, upstream])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true
+            })!;
+            while (await process.StandardOutput.ReadLineAsync() is { } line)
+            {
+                if (!Uri.TryCreate(line, UriKind.Absolute, out var address) || address.Scheme != "http")
+                    continue;
+                // What it says from now on is of no interest, but must not stop it.
+                _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
+                return new HostProcess(process, address);
+            }
+            throw new BenchmarkException($"the server '{kind}' did not start.");
+        }
+
+        public void Dispose()
+        {
+            _process.StandardInput.Close();
+            if (!_process.WaitForExit(TimeSpan.FromSeconds(20)))
+                _process.Kill(entireProcessTree: true);
+            _process.Dispose();
+        }
+    }
+}

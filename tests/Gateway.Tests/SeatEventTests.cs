@@ -1,0 +1,174 @@
+using ConcertSaga.Contracts.Queue;
+using ConcertSaga.Contracts.Seats;
+using ConcertSaga.Gateway.Events;
+using ConcertSaga.Gateway.Seats;
+using ConcertSaga.Gateway.Tests.Hosts;
+using ConcertSaga.Testing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace ConcertSaga.Gateway.Tests;
+
+/// <summary>The live seat map.</summary>
+public sealed class SeatEventTests : IClassFixture<GatewayFixture>
+{
+    // Each test its own date: the recent changes of one are kept.
+    private static int s_schedules = 1000;
+
+    private readonly GatewayHost _gateway;
+    private readonly Upstream _upstream;
+    private readonly int _scheduleId = Interlocked.Increment(ref s_schedules);
+    private readonly string _user = $"mina-{Guid.CreateVersion7()}";
+    private int _version = 5;
+
+    public SeatEventTests(GatewayFixture fixture)
+    {
+        (_gateway, _upstream) = (fixture.Gateway, fixture.Upstream);
+        _upstream.Forget();
+        _upstream.Answer = context => SeatMapTests.MapAsync(context, Volatile.Read(ref _version));
+    }
+
+    [Fact]
+    public async Task Stream_FromTheBeginning_IsTheMapAndThenItsChanges()
+    {
+        await using var stream = await WatchAsync();
+        Assert.Equal(new Event("snapshot", """{"version":5}""", "5"), await stream.NextAsync());
+
+        Change(6, 7, "Held");
+        Change(7, 8, "Sold");
+
+        Assert.Equal(new Event("changed", """{"version":6,"seats":[{"number":7,"status":"Held"}]}""", "6"), await stream.NextAsync());
+        Assert.Equal(new Event("changed", """{"version":7,"seats":[{"number":8,"status":"Sold"}]}""", "7"), await stream.NextAsync());
+        Assert.Single(_upstream.Seen);
+    }
+
+    [Fact]
+    public async Task Changes_OutOfOrder_AreSentInOrder()
+    {
+        await using var stream = await WatchAsync();
+        await stream.NextAsync();
+
+        Change(7, 8, "Sold");
+        Change(6, 7, "Held");
+
+        Assert.Equal("6", (await stream.NextAsync())!.Id);
+        Assert.Equal("7", (await stream.NextAsync())!.Id);
+    }
+
+    [Fact]
+    public async Task Change_ThatIsMissing_BringsTheWholeMap()
+    {
+        await using var stream = await WatchAsync();
+        await stream.NextAsync();
+
+        _version = 9;
+        Change(9, 8, "Sold");
+
+        Assert.Equal(("snapshot", "9"), Named(await stream.NextAsync()));
+        Change(10, 1, "Held");
+        Assert.Equal(("changed", "10"), Named(await stream.NextAsync()));
+    }
+
+    [Fact]
+    public async Task Client_ComingBack_GoesOnWhereItWas()
+    {
+        foreach (var version in new[] { 3, 4, 5 })
+            Change(version, version, "Held");
+
+        await using var stream = await WatchAsync(("Last-Event-ID", "3"));
+
+        Assert.Equal(("changed", "4"), Named(await stream.NextAsync()));
+        Assert.Equal(("changed", "5"), Named(await stream.NextAsync()));
+        Change(6, 6, "Sold");
+        Assert.Equal(("changed", "6"), Named(await stream.NextAsync()));
+    }
+
+    [Theory]
+    [InlineData("1")]
+    [InlineData("999")]
+    [InlineData("nonsense")]
+    [InlineData("-1")]
+    [InlineData("")]
+    public async Task Client_ComingBackFromNowhereKnown_GetsTheWholeMap(string lastEventId)
+    {
+        foreach (var version in new[] { 3, 5 })
+            Change(version, version, "Held");
+
+        await using var stream = await WatchAsync(("Last-Event-ID", lastEventId));
+
+        Assert.Equal(("snapshot", "5"), Named(await stream.NextAsync()));
+    }
+
+    [Fact]
+    public async Task Pass_RevokedMeanwhile_EndsTheStreamWithinASecond()
+    {
+        var tokenId = Guid.CreateVersion7();
+        await using var stream = await WatchAsync(("X-Queue-Token", QueueTokens.Pass(_user, tokenId: tokenId)));
+        await stream.NextAsync();
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+
+        _gateway.Room.Apply(new QueueTokenRevoked(1, 3, tokenId, QueueTokens.Now.AddMinutes(20)));
+
+        Assert.Null(await stream.NextAsync());
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 1.5);
+    }
+
+    [Theory]
+    [InlineData(404, 404)]
+    [InlineData(500, 503)]
+    public async Task Map_NotToBeHad_IsRefusedBeforeTheStreamBegins(int upstream, int status)
+    {
+        _upstream.Answer = context => { context.Response.StatusCode = upstream; return Task.CompletedTask; };
+
+        using var response = await SendAsync();
+
+        Assert.Equal(status, (int)response.StatusCode);
+        Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
+    }
+
+    [Fact]
+    public void Watcher_ThatDoesNotRead_IsDropped()
+    {
+        var changes = new SeatChanges();
+        var (slow, quick) = (changes.Watch(1), changes.Watch(1));
+        for (var version = 1; version <= 257; version++)
+        {
+            changes.Apply(new SeatsChanged(1, version, []));
+            Assert.True(quick.Reader.TryRead(out _));
+        }
+
+        var read = 0;
+        while (slow.Reader.TryRead(out _))
+            read++;
+        Assert.Equal((256, true, false), (read, slow.Reader.Completion.IsCompleted, quick.Reader.Completion.IsCompleted));
+    }
+
+    [Fact]
+    public async Task Streams_TooMany_AreRefusedAndThoseThatEndMakeRoom()
+    {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null, "--Limits:MaxEventStreams=3", "--Limits:MaxEventStreamsPerUser=2");
+        Task<HttpResponseMessage> Open(string user) => gateway.SendAsync("GET", $"/api/schedules/{_scheduleId}/seats/events", Tokens.For(user));
+
+        var first = await EventReader.OpenAsync(Open("mina"));
+        await using var second = await EventReader.OpenAsync(Open("mina"));
+        using var third = await Open("mina");
+        await Problem.IsAsync(third, 429, "TOO_MANY_REQUESTS");
+        await using var other = await EventReader.OpenAsync(Open("tom"));
+        using var full = await Open("ann");
+        await Problem.IsAsync(full, 503, "UNAVAILABLE");
+        Assert.NotNull(full.Headers.RetryAfter);
+
+        await first.DisposeAsync();
+        await Eventually.TrueAsync(() => gateway.Services.GetRequiredService<EventStreams>().Open == 2, TimeSpan.FromSeconds(5), "the ended stream is no longer counted");
+        await using var again = await EventReader.OpenAsync(Open("mina"));
+    }
+
+    private static (string?, string?) Named(Event? one) => (one?.Name, one?.Id);
+
+    private void Change(int version, int seat, string status) =>
+        _gateway.Services.GetRequiredService<SeatChanges>().Apply(new SeatsChanged(_scheduleId, version, [new SeatChange(seat, status)]));
+
+    private Task<EventReader> WatchAsync(params (string, string)[] headers) => EventReader.OpenAsync(SendAsync(headers));
+
+    private Task<HttpResponseMessage> SendAsync(params (string, string)[] headers) =>
+        _gateway.SendAsync("GET", $"/api/schedules/{_scheduleId}/seats/events", Tokens.For(_user), null, headers);
+}
