@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace ConcertSaga.Contracts.Queue;
 
 /// <summary>
@@ -23,6 +25,7 @@ public sealed record QueueSnapshot(
 public sealed record QueueTokenKey(string Kid, QueueTokenKind Kind, string Key, DateTimeOffset ValidUntil);
 
 /// <summary>The two kinds of queue token, never accepted for each other.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<QueueTokenKind>))]
 public enum QueueTokenKind
 {
     /// <summary>Shows a place in line.</summary>
