@@ -38,18 +38,18 @@ public sealed class KeyTests(PostgreSqlServer server)
     }
 
     [Theory, MemberData(nameof(Providers))]
-    public async Task Rotation_DayAfterDay_AnnouncesEachKeyBeforeItSignsAndKeepsOldTokensValid(DatabaseProvider provider)
+    public async Task Rotation_HourByHour_AnnouncesEachKeyBeforeItSignsAndKeepsOldTokensValid(DatabaseProvider provider)
     {
-        await using var queue = await StartAsync(provider, server, replicas: 2);
+        await using var queue = await StartAsync(provider, server, replicas: 2, ("Queue:KeyRotation", "01:00:00"));
         var old = await queue.EnterAsync("first");
         var used = new HashSet<string> { Tokens.KidOf(old.Token) };
-        // Each with the snapshot of two minutes before.
+        // Each token is checked with the snapshot of four minutes before.
         var announced = await queue.SnapshotAsync();
-        for (var i = 0; i < 12 * 30; i++)
+        for (var i = 0; i < 100; i++)
         {
             queue.Clock.Advance(TimeSpan.FromMinutes(4));
             await Task.WhenAll(RefreshAsync(queue, 0), RefreshAsync(queue, 1));
-            if (i % 15 == 0)
+            if (i % 5 == 0)
             {
                 var token = await queue.EnterAsync($"user-{i}", replica: i % 2);
                 Assert.True((await Tokens.CheckAsync(token.Token, QueueTokenKind.Waiting, announced, queue.Clock.GetUtcNow())).IsValid);
@@ -59,7 +59,7 @@ public sealed class KeyTests(PostgreSqlServer server)
             if (queue.Clock.GetUtcNow() < old.ExpiresAt)
                 Assert.True((await Tokens.CheckAsync(old.Token, QueueTokenKind.Waiting, announced, queue.Clock.GetUtcNow())).IsValid);
         }
-        Assert.Equal(2, used.Count);
+        Assert.InRange(used.Count, 7, 8);
 
         // What nothing can be signed with any more is forgotten.
         queue.Clock.Advance(TimeSpan.FromDays(3));

@@ -25,6 +25,8 @@ internal sealed class QueueUnderTest : IAsyncDisposable
 {
     public static readonly DateTimeOffset Now = new(2026, 6, 1, 12, 0, 0, TimeSpan.Zero);
 
+    private static readonly (string Key, string Value)[] Defaults = [("Queue:Capacity", "3"), ("Queue:BatchSize", "2"), ("Queue:PassLifetime", "00:02:00")];
+
     private readonly RunningService[] _replicas;
     private readonly HttpClient[] _clients;
 
@@ -40,14 +42,14 @@ internal sealed class QueueUnderTest : IAsyncDisposable
 
     public RunningService this[int replica] => _replicas[replica];
 
-    public static async Task<QueueUnderTest> StartAsync(DatabaseProvider provider, PostgreSqlServer server, int replicas = 1, params (string, string)[] settings)
+    public static async Task<QueueUnderTest> StartAsync(DatabaseProvider provider, PostgreSqlServer server, int replicas = 1, params (string Key, string Value)[] settings)
     {
         var queue = await StartOnAsync(await TestDatabase.CreateAsync(provider, server), new FakeTimeProvider(Now), replicas, settings);
         await queue.AddConcertAsync(1);
         return queue;
     }
 
-    public static async Task<QueueUnderTest> StartOnAsync(TestDatabase database, FakeTimeProvider clock, int replicas, params (string, string)[] settings)
+    public static async Task<QueueUnderTest> StartOnAsync(TestDatabase database, FakeTimeProvider clock, int replicas, params (string Key, string Value)[] settings)
     {
         var running = new RunningService[replicas];
         for (var i = 0; i < replicas; i++)
@@ -63,7 +65,7 @@ internal sealed class QueueUnderTest : IAsyncDisposable
                         builder.Services.Remove(service);
                 },
                 bus => bus.AddQueueConsumers(), app => app.MapQueue(),
-                [("Queue:Capacity", "3"), ("Queue:BatchSize", "2"), ("Queue:PassLifetime", "00:02:00"), .. settings]);
+                [.. Defaults.Where(one => !settings.Any(other => other.Key == one.Key)), .. settings]);
         }
         return new QueueUnderTest(running, clock);
     }

@@ -24,7 +24,7 @@ internal sealed partial class Concerts(
     private static readonly TimeSpan UnknownFor = TimeSpan.FromSeconds(5);
     private const int MostUnknown = 10_000;
 
-    private readonly ConcurrentDictionary<int, (Task<bool> Answer, DateTimeOffset At)> _asked = new();
+    private readonly ConcurrentDictionary<int, (Lazy<Task<bool>> Answer, DateTimeOffset At)> _asked = new();
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
     /// <summary>Asks Seats for a concert that is not known here.</summary>
@@ -34,7 +34,9 @@ internal sealed partial class Concerts(
         var now = clock.GetUtcNow();
         if (_asked.Count >= MostUnknown)
             _asked.Clear();
-        return _asked.AddOrUpdate(concertId, _ => (AskAsync(concertId), now), (_, before) => before.At + UnknownFor > now ? before : (AskAsync(concertId), now)).Answer;
+        // Lazily, because of several askers each makes a question and only one is kept.
+        var question = (new Lazy<Task<bool>>(() => AskAsync(concertId)), now);
+        return _asked.AddOrUpdate(concertId, question, (_, before) => before.At + UnknownFor > now ? before : question).Answer.Value;
     }
 
     /// <summary>Takes the sale times over, and makes a room for a new concert.</summary>
@@ -60,7 +62,7 @@ internal sealed partial class Concerts(
     /// <summary>Compares all concerts with those of Seats.</summary>
     public async Task ReconcileAsync(CancellationToken cancellationToken)
     {
-        for (int? after = null; ;)
+        for (var after = int.MinValue; ;)
         {
             var page = await GetAsync<ConcertPublished[]>($"/internal/concerts?limit={PageSize}&after={after}", cancellationToken) ?? [];
             await SaveAsync(page, cancellationToken);

@@ -85,6 +85,8 @@ internal static class OperatorEndpoints
             if (await database.LockAsync(concertId, cancellationToken) is not { } room)
                 return NotFound();
             var now = clock.GetUtcNow();
+            if (room.Paused && !change.Paused)
+                room.NextTickAt = now;
             (room.Capacity, room.BatchSize, room.Interval) = (change.Capacity, change.BatchSize, change.Interval);
             (room.ClaimWindow, room.PassLifetime, room.Paused) = (change.ClaimWindow, change.PassLifetime, change.Paused);
             // A shorter interval is not to begin with the rest of a long one.
