@@ -41,7 +41,7 @@ public sealed class AnySequenceTests(PostgreSqlServer server)
 
     private static readonly int[] Waits = [1, 5, 5, 5, 10, 30, 60, 130];
 
-    public static IEnumerable<object[]> Runs => [[DatabaseProvider.Sqlite, 150], [DatabaseProvider.PostgreSql, 60]];
+    public static IEnumerable<object[]> Runs => [[DatabaseProvider.Sqlite, 40], [DatabaseProvider.PostgreSql, 30]];
 
     [Theory, MemberData(nameof(Runs))]
     public async Task Steps_InAnySequence_KeepPlacesOrderAndCapacity(DatabaseProvider provider, int sequences)
