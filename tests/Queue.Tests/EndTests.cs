@@ -31,9 +31,9 @@ public sealed class EndTests(PostgreSqlServer server)
 
         await RefusedAsync(await queue.PollAsync("mina", token), 410, "QUEUE_TOKEN_REVOKED");
         Assert.Equal(new QueueTokenRevoked(1, 1, token.TokenId, token.ExpiresAt), (await queue.SnapshotAsync()).Revocations.Single());
-        await Eventually.TrueAsync(() => queue[0].Published.OfType<QueueAdvanced>().Any(), Limit, "it is published");
+        await Eventually.TrueAsync(() => queue[0].Published.OfType<QueueAdvanced>().Any(message => message.Sequence == 2), Limit, "it is published");
         Assert.Equal(1, queue[0].Published.OfType<QueueTokenRevoked>().Single().Sequence);
-        Assert.Equal(2, queue[0].Published.OfType<QueueAdvanced>().Single().Sequence);
+        Assert.All(queue[0].Published.OfType<QueueAdvanced>(), message => Assert.Contains(message.Sequence, new[] { 0L, 2L }));
         var again = await queue.EnterAsync("mina");
         Assert.Equal(3, again.Position);
         Assert.NotEqual(token.TokenId, again.TokenId);

@@ -137,13 +137,12 @@ public sealed class EntryTests(PostgreSqlServer server)
     public async Task Restart_OfTheService_KeepsEveryPlace(DatabaseProvider provider)
     {
         var database = await TestDatabase.CreateAsync(provider, server);
-        await using var after = await StartOnAsync(database, new Microsoft.Extensions.Time.Testing.FakeTimeProvider(Now), 1);
-        QueueTokenView token;
+        await using var after = await StartOnAsync(database, new StoppedClock(Now), 1);
         // The one that is replaced; the database goes with the other.
         var before = await StartOnAsync(database, after.Clock, 1);
         await before.AddConcertAsync(1);
         await before.EnterAsync("first");
-        token = await before.EnterAsync("mina");
+        var token = await before.EnterAsync("mina");
         await before.TickAsync();
         var pass = await before.ClaimAsync("mina", token);
         await before[0].StopAsync();
