@@ -38,8 +38,9 @@ public abstract class QueueDbContext : DbContext
             token.Property(t => t.TokenId).ValueGeneratedNever();
             token.Property(t => t.UserId).HasMaxLength(200);
             token.Property(t => t.Status).HasConversion<string>().HasMaxLength(16);
-            // One place per person and concert, from however many devices.
-            token.HasIndex(t => new { t.ConcertId, t.UserId }).IsUnique().HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
+            // One place per person and concert, from however many devices. By person first: what entering looks for can then be answered by
+            // no other index, whatever the server believes of a table that has grown since it last looked.
+            token.HasIndex(t => new { t.UserId, t.ConcertId }).IsUnique().HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
             // The line.
             token.HasIndex(t => new { t.ConcertId, t.Number }).IsUnique();
             // The slots that are taken.

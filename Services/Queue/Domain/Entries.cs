@@ -141,21 +141,22 @@ internal sealed class Entries : IAsyncDisposable
     /// </summary>
     private async Task<List<QueueToken>> KnownAsync(QueueDbContext database, int concertId, string[] users, DateTimeOffset exp, DateTimeOffset now)
     {
-        var live = database.Tokens.AsNoTracking().Where(token => token.ConcertId == concertId && users.Contains(token.UserId)).Live();
-        var known = await live.ToListAsync();
+        // By person alone, and the concert here: so there is one index that can answer, and people stand in few lines at a time.
+        var live = database.Tokens.AsNoTracking().Where(token => users.Contains(token.UserId)).Live();
+        var known = (await live.ToListAsync()).FindAll(token => token.ConcertId == concertId);
         if (known.Exists(IsOver))
         {
-            await live.Where(token => (token.Status == QueueTokenStatus.Offered && token.ClaimUntil <= now)
-                    || (token.Status == QueueTokenStatus.Active && token.BookUntil <= now))
+            await live.Where(token => token.ConcertId == concertId && ((token.Status == QueueTokenStatus.Offered && token.ClaimUntil <= now)
+                    || (token.Status == QueueTokenStatus.Active && token.BookUntil <= now)))
                 .ExecuteUpdateAsync(set => set.SetProperty(token => token.Status, QueueTokenStatus.Expired));
-            known = await live.ToListAsync();
+            known = (await live.ToListAsync()).FindAll(token => token.ConcertId == concertId);
         }
         var renewAt = now + (_options.PlaceLifetime / 2);
         if (known.Exists(EndsSoon))
         {
-            await live.Where(token => token.Status != QueueTokenStatus.Active && token.Exp < renewAt && token.Exp < exp)
+            await live.Where(token => token.ConcertId == concertId && token.Status != QueueTokenStatus.Active && token.Exp < renewAt && token.Exp < exp)
                 .ExecuteUpdateAsync(set => set.SetProperty(token => token.Exp, exp));
-            known = await live.ToListAsync();
+            known = (await live.ToListAsync()).FindAll(token => token.ConcertId == concertId);
         }
         return known;
 

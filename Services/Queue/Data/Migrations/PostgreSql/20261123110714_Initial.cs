@@ -96,9 +96,9 @@ namespace ConcertSaga.Queue.Data.Migrations.PostgreSql
                 filter: "\"SlotUntil\" IS NOT NULL");
 
             migrationBuilder.CreateIndex(
-                name: "IX_QueueTokens_ConcertId_UserId",
+                name: "IX_QueueTokens_UserId_ConcertId",
                 table: "QueueTokens",
-                columns: new[] { "ConcertId", "UserId" },
+                columns: new[] { "UserId", "ConcertId" },
                 unique: true,
                 filter: "\"Status\" IN ('Waiting', 'Offered', 'Active')");
 

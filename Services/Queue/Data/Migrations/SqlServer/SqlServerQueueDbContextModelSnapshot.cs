@@ -171,7 +171,7 @@ namespace ConcertSaga.Queue.Data.Migrations.SqlServer
                     b.HasIndex("ConcertId", "SlotUntil")
                         .HasFilter("\"SlotUntil\" IS NOT NULL");
 
-                    b.HasIndex("ConcertId", "UserId")
+                    b.HasIndex("UserId", "ConcertId")
                         .IsUnique()
                         .HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
 

@@ -167,7 +167,7 @@ namespace ConcertSaga.Queue.Data.Migrations.Sqlite
                     b.HasIndex("ConcertId", "SlotUntil")
                         .HasFilter("\"SlotUntil\" IS NOT NULL");
 
-                    b.HasIndex("ConcertId", "UserId")
+                    b.HasIndex("UserId", "ConcertId")
                         .IsUnique()
                         .HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
 
