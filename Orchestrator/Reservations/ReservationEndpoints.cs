@@ -204,6 +204,8 @@ public static class ReservationEndpoints
     // reservation of the user is paid or ended, and what it became is seen then.
     private static async Task<bool> InsertAsync(OrchestratorDbContext database, Reservation reservation, CancellationToken cancellationToken)
     {
+        // Undone as a whole, never in parts; a savepoint before the save would cost a round trip for nothing.
+        database.Database.AutoSavepointsEnabled = false;
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
         await database.SaveChangesAsync(cancellationToken);
         if (reservation is { QueueTokenId: { } pass, Outcome: null }
