@@ -40,7 +40,7 @@ internal sealed partial class Announcements(
         var now = clock.GetUtcNow();
         var lately = now - Lately;
         var taken = await database.Tokens.Where(token => token.SlotUntil > now)
-            .GroupBy(token => token.ConcertId).Select(group => new { ConcertId = group.Key, Count = group.LongCount() })
+            .GroupBy(token => token.ConcertId).Select(group => new { ConcertId = group.Key, Count = group.Count() })
             .ToDictionaryAsync(group => group.ConcertId, group => group.Count, cancellationToken);
         var inside = taken.Keys.ToList();
         var busy = await database.Counters.AsNoTracking()

@@ -106,10 +106,10 @@ internal static class OperatorEndpoints
         var now = clock.GetUtcNow();
         var ids = page.Select(room => room.ConcertId).ToList();
         var live = await database.Tokens.Where(token => ids.Contains(token.ConcertId)).Live()
-            .GroupBy(token => new { token.ConcertId, token.Status }).Select(group => new { group.Key.ConcertId, group.Key.Status, Count = group.LongCount() })
+            .GroupBy(token => new { token.ConcertId, token.Status }).Select(group => new { group.Key.ConcertId, group.Key.Status, Count = group.Count() })
             .ToListAsync(cancellationToken);
         var taken = await database.Tokens.Where(token => ids.Contains(token.ConcertId) && token.SlotUntil > now)
-            .GroupBy(token => token.ConcertId).Select(group => new { ConcertId = group.Key, Count = group.LongCount() })
+            .GroupBy(token => token.ConcertId).Select(group => new { ConcertId = group.Key, Count = group.Count() })
             .ToDictionaryAsync(group => group.ConcertId, group => group.Count, cancellationToken);
         return [.. page.Select(room =>
         {
