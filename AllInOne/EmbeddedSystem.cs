@@ -5,11 +5,13 @@ using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Orchestrator;
 using ConcertSaga.Payments;
 using ConcertSaga.Points;
+using ConcertSaga.Queue;
 using ConcertSaga.Seats;
 using ConcertSaga.Shared.Hosting;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
+using Microsoft.Extensions.Options;
 
 namespace ConcertSaga.AllInOne;
 
@@ -21,7 +23,7 @@ namespace ConcertSaga.AllInOne;
 /// </summary>
 public static class EmbeddedSystem
 {
-    private static readonly string[] Clusters = ["orchestrator", "seats", "points", "queue"];
+    private static readonly string[] Clusters = ["orchestrator", "queue", "seats", "points"];
 
     /// <summary>Serves until the process is told to stop.</summary>
     public static async Task RunAsync(string[] args)
@@ -36,6 +38,8 @@ public static class EmbeddedSystem
         await services.Services.MigrateAsync(CancellationToken.None);
         await SeatsService.SeedDemoDataAsync(services.Services, CancellationToken.None);
         await services.StartAsync();
+        // Known only now; Queue asks again until it is.
+        services.Services.GetRequiredService<IOptions<QueueOptions>>().Value.SeatsAddress ??= new Uri(services.Urls.First());
         try
         {
             await using var gateway = BuildGateway(args, data, secret, services.Urls.First(), room, changes);
@@ -62,12 +66,14 @@ public static class EmbeddedSystem
         // The public address is the gateway's.
         builder.Configuration["urls"] = "http://127.0.0.1:0";
         builder.AddOrchestrator();
+        builder.AddQueue();
         builder.AddSeats();
         builder.AddPoints();
         builder.AddPayments();
         builder.AddMessaging(bus =>
         {
             bus.AddOrchestratorConsumers(builder.Configuration);
+            bus.AddQueueConsumers();
             bus.AddSeatsConsumers();
             bus.AddPointsConsumers();
             bus.AddPaymentsConsumers();
@@ -80,6 +86,7 @@ public static class EmbeddedSystem
         var app = builder.Build();
         app.UseServiceDefaults();
         app.MapOrchestrator();
+        app.MapQueue();
         app.MapSeats();
         app.MapPoints();
         app.MapPayments();

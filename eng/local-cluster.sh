@@ -6,13 +6,13 @@
 #   eng/local-cluster.sh stop NAME              ends one process orderly
 #   eng/local-cluster.sh start NAME             starts it again at the same port and waits until it is ready
 #   eng/local-cluster.sh down                   ends all and removes their data
-# NAME: postgres, rabbitmq, orchestrator, seats, points, payments, gateway. Everything is kept in one folder, CONCERT_CLUSTER or
+# NAME: postgres, rabbitmq, orchestrator, queue, seats, points, payments, gateway. Everything is kept in one folder, CONCERT_CLUSTER or
 # ${TMPDIR:-/tmp}/concertsaga-cluster: cluster.env (addresses, ports, secrets, for programs to read), NAME.pid, NAME.log, and the data.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 state=${CONCERT_CLUSTER:-${TMPDIR:-/tmp}/concertsaga-cluster}
 servers=(postgres rabbitmq)
-services=(orchestrator seats points payments gateway)
+services=(orchestrator queue seats points payments gateway)
 
 fail() { echo "local-cluster: $*" >&2; exit 1; }
 upper() { tr '[:lower:]' '[:upper:]' <<<"$1"; }
@@ -119,7 +119,7 @@ down() {
   [ -d "$state" ] || return 0
   # Front to back, so that nobody calls what is gone.
   for name in gateway orchestrator; do end_one $name orderly; done
-  for name in seats points payments; do end_one $name orderly & done; wait
+  for name in queue seats points payments; do end_one $name orderly & done; wait
   for name in "${servers[@]}"; do end_one "$name" orderly & done; wait
   rm -rf "$state"
 }
@@ -175,7 +175,7 @@ up() {
   put RABBITMQ_URL "amqp://concert:$password@127.0.0.1:$rabbitmq_port/"
   put POSTGRES_PASSWORD "$password"
   database() { echo "Host=127.0.0.1;Port=$postgres_port;Username=concert;Password=$password;Database=$1;Maximum Pool Size=80"; }
-  for name in orchestrator seats points payments; do put "$(upper "$name")_DATABASE" "$(database $name)"; done
+  for name in orchestrator queue seats points payments; do put "$(upper "$name")_DATABASE" "$(database $name)"; done
 
   mkdir -p "$state/rabbitmq" "$state/postgres"
   echo '[].' >"$state/rabbitmq/enabled_plugins"
@@ -193,13 +193,14 @@ up() {
     local arguments=("--Gateway:Secret=$secret" "--ConnectionStrings:RabbitMq=$(value RABBITMQ_URL)")
     if [ "$name" = gateway ]; then
       arguments+=("--Authentication:Demo:Enabled=true")
-      for key in orchestrator seats points; do
+      for key in orchestrator queue seats points; do
         arguments+=("--ReverseProxy:Clusters:$key:Destinations:one:Address=$(value "$(upper $key)_URL")")
       done
     else
       key=$(project_of "$name"); key=${key##*/}
       arguments+=("--Database:Provider=PostgreSql" "--ConnectionStrings:$key=$(database "$name")")
       [ "$name" != seats ] || arguments+=("--Seats:SeedDemoData=true")
+      [ "$name" != queue ] || arguments+=("--Queue:SeatsAddress=$(value SEATS_URL)")
       PGPASSWORD=$password "$postgres_bin/createdb" -h 127.0.0.1 -p "$postgres_port" -U concert "$name"
     fi
     (umask 077; printf '%s\n' "${arguments[@]}" "${extra[@]}" >"$state/$name.arguments")

@@ -36,6 +36,8 @@ public abstract class OrchestratorDbContext(DbContextOptions options) : DbContex
 
             reservation.HasIndex(r => r.UnpaidUserId).IsUnique();
             reservation.HasIndex(r => new { r.UserId, r.IdempotencyKey }).IsUnique();
+            // A pass buys once; also when that was given back later.
+            reservation.HasIndex(r => r.QueueTokenId).IsUnique().HasFilter("\"QueueTokenId\" IS NOT NULL AND \"ConfirmedAt\" IS NOT NULL");
             reservation.HasIndex(r => new { r.UserId, r.CreatedAt });
             reservation.HasIndex(r => r.Deadline);
             reservation.HasIndex(r => r.StuckSince);

@@ -112,7 +112,8 @@ public static class ReservationEndpoints
 
             try
             {
-                await database.SaveChangesAsync(http.RequestAborted);
+                if (!await InsertAsync(database, reservation, http.RequestAborted))
+                    return Problems.Refuse(410, "QUEUE_TOKEN_REVOKED", "A reservation was paid for with this queue token. Enter the queue again.");
             }
             catch (DbUpdateException exception) when (!Shared.Hosting.Messaging.FailurePolicy.IsTransient(exception))
             {
@@ -197,6 +198,21 @@ public static class ReservationEndpoints
             return ReservationAnswers.NotCancellable(row);
         }
         return await answers.CancelledOf(id, row.Version, http);
+    }
+
+    // A pass buys once, also while a gateway has not heard yet that it has. Looked for after the insert: that waits until an earlier unpaid
+    // reservation of the user is paid or ended, and what it became is seen then.
+    private static async Task<bool> InsertAsync(OrchestratorDbContext database, Reservation reservation, CancellationToken cancellationToken)
+    {
+        // Undone as a whole, never in parts; a savepoint before the save would cost a round trip for nothing.
+        database.Database.AutoSavepointsEnabled = false;
+        await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
+        await database.SaveChangesAsync(cancellationToken);
+        if (reservation is { QueueTokenId: { } pass, Outcome: null }
+            && await database.Reservations.AnyAsync(other => other.QueueTokenId == pass && other.ConfirmedAt != null, cancellationToken))
+            return false;
+        await transaction.CommitAsync(cancellationToken);
+        return true;
     }
 
     private static Task<Reservation?> FindAsync(OrchestratorDbContext database, Guid id, Caller caller, CancellationToken cancellationToken) =>

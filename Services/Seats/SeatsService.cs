@@ -11,10 +11,11 @@ namespace ConcertSaga.Seats;
 /// <summary>The seats service: which concerts there are, when, and whose each seat is.</summary>
 public static class SeatsService
 {
-    /// <summary>Registers the options and the database.</summary>
+    /// <summary>Registers the options, the database and who announces its concerts.</summary>
     public static IHostApplicationBuilder AddSeats(this IHostApplicationBuilder builder)
     {
         builder.AddOptionsSection<SeatsOptions>("Seats");
+        builder.Services.AddHostedService<ConcertAnnouncer>();
         return builder.AddDatabase<SeatsDbContext, SqliteSeatsDbContext, PostgreSqlSeatsDbContext, SqlServerSeatsDbContext>("Seats");
     }
 
@@ -26,11 +27,12 @@ public static class SeatsService
         bus.AddConsumer<ReleaseSeatsConsumer, ReleaseSeatsConsumerDefinition>();
     }
 
-    /// <summary>Maps <c>/api/concerts</c> and <c>/api/schedules</c>.</summary>
+    /// <summary>Maps <c>/api/concerts</c>, <c>/api/schedules</c> and what other services ask for.</summary>
     public static void MapSeats(this IEndpointRouteBuilder routes)
     {
         routes.MapConcerts();
         routes.MapSchedules();
+        routes.MapInternal();
     }
 
     /// <summary>

@@ -29,7 +29,8 @@ public enum QueueAdmission
 /// </summary>
 /// <param name="ConcertId">The concert.</param>
 /// <param name="Sequence">
-/// Grows by one with each admission and each revocation of this concert, and is shared with <see cref="QueueTokenRevoked"/>.
+/// Grows by one with each admission and each revocation of this concert, and is shared with <see cref="QueueTokenRevoked"/>. Every change
+/// ends with an admission, even one of nobody: so this is never the sequence of a revocation, and one that got lost always leaves a gap.
 /// </param>
 /// <param name="Serving">The highest place that has been offered a pass; a person's position is their place minus this.</param>
 /// <param name="Rate">People admitted per second, as measured; what the settings allow while nothing has been measured.</param>

@@ -11,7 +11,7 @@ namespace ConcertSaga.Benchmarks.Reservations;
 internal sealed partial class Cluster : IAsyncDisposable
 {
     /// <summary>The parts of the product that have a database.</summary>
-    public static readonly string[] Owners = ["orchestrator", "seats", "points", "payments"];
+    public static readonly string[] Owners = ["orchestrator", "queue", "seats", "points", "payments"];
 
     private static readonly TimeSpan StatisticsDelay = TimeSpan.FromSeconds(10.5);
 
@@ -37,7 +37,9 @@ internal sealed partial class Cluster : IAsyncDisposable
         var cluster = new Cluster();
         try
         {
-            var status = await cluster.RunAsync("up", "--no-build");
+            var status = await cluster.RunAsync("up", "--no-build",
+                // What is measured is what comes after the waiting room.
+                "--Queue:Capacity=100000", "--Queue:BatchSize=10000", "--Queue:Interval=00:00:00.1");
             cluster._settings = (await File.ReadAllLinesAsync(Path.Combine(cluster._folder, "cluster.env")))
                 .Select(line => line.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]);
             cluster.Processes = StatusLines().Matches(status)
@@ -61,7 +63,7 @@ internal sealed partial class Cluster : IAsyncDisposable
     public async Task<double> CommitsAsync()
     {
         await Task.Delay(StatisticsDelay);
-        return await NumberAsync("orchestrator", "SELECT sum(xact_commit)::bigint FROM pg_stat_database WHERE datname IN ('orchestrator', 'seats', 'points', 'payments')");
+        return await NumberAsync("orchestrator", "SELECT sum(xact_commit)::bigint FROM pg_stat_database WHERE datname IN ('orchestrator', 'queue', 'seats', 'points', 'payments')");
     }
 
     /// <summary>A number out of an owner's database.</summary>

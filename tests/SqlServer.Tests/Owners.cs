@@ -1,6 +1,7 @@
 using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Payments.Data;
 using ConcertSaga.Points.Data;
+using ConcertSaga.Queue.Data;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.Shared.Hosting.Databases;
 using Microsoft.EntityFrameworkCore;
@@ -16,6 +17,9 @@ internal static class Owners
         ["Orchestrator"] = (provider, address) => provider == DatabaseProvider.SqlServer
             ? new SqlServerOrchestratorDbContext(Options<SqlServerOrchestratorDbContext>(provider, address))
             : new SqliteOrchestratorDbContext(Options<SqliteOrchestratorDbContext>(provider, address)),
+        ["Queue"] = (provider, address) => provider == DatabaseProvider.SqlServer
+            ? new SqlServerQueueDbContext(Options<SqlServerQueueDbContext>(provider, address))
+            : new SqliteQueueDbContext(Options<SqliteQueueDbContext>(provider, address)),
         ["Seats"] = (provider, address) => provider == DatabaseProvider.SqlServer
             ? new SqlServerSeatsDbContext(Options<SqlServerSeatsDbContext>(provider, address))
             : new SqliteSeatsDbContext(Options<SqliteSeatsDbContext>(provider, address)),

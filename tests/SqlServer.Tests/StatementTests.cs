@@ -7,6 +7,8 @@ using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Payments.Data;
 using ConcertSaga.Points.Data;
+using ConcertSaga.Queue.Data;
+using ConcertSaga.Queue.Domain;
 using ConcertSaga.Seats;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.SqlServer.Tests.Emulation;
@@ -64,6 +66,7 @@ public sealed partial class StatementTests : IAsyncDisposable
             await LoseARaceForASeatAsync(host);
             await LeaveThingsBehindAsync(host);
             await LeaveMuchBehindAsync(host, outboxes: 2, messages: 2_500);
+            await QueueAsync(host);
         }
         await using (var host = await StartAsync(keep: false, "Faults:Enabled=true", "Faults:ConfirmSeats:RejectRate=1"))
         {
@@ -85,6 +88,7 @@ public sealed partial class StatementTests : IAsyncDisposable
                 services.Select(service => service.ImplementationInstance).OfType<EntityFrameworkOutboxOptions<OrchestratorDbContext>>().Single().DeliveredRetention = TimeSpan.Zero;
             services
                 .ConfigureDbContext<SqlServerOrchestratorDbContext>(options => options.AddInterceptors(_server))
+                .ConfigureDbContext<SqlServerQueueDbContext>(options => options.AddInterceptors(_server))
                 .ConfigureDbContext<SqlServerSeatsDbContext>(options => options.AddInterceptors(_server))
                 .ConfigureDbContext<SqlServerPointsDbContext>(options => options.AddInterceptors(_server))
                 .ConfigureDbContext<SqlServerPaymentsDbContext>(options => options.AddInterceptors(_server));
@@ -112,6 +116,7 @@ public sealed partial class StatementTests : IAsyncDisposable
         await ExpectAsync(201, host.CallAsync("mina", HttpMethod.Post, "/api/points/charges", new { amount = 1_000_000 }, charge));
         await ExpectAsync(201, host.CallAsync("mina", HttpMethod.Post, "/api/points/charges", new { amount = 1_000_000 }, charge));
         await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Post, $"/api/reservations/{id}/payment"));
+        await ExpectAsync(201, host.CallAsync("lena", HttpMethod.Post, "/api/reservations", new { scheduleId = 6, seatNumbers = new[] { 1 } }, Guid.CreateVersion7(), queueToken: Guid.CreateVersion7()));
         await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Delete, $"/api/reservations/{id}"));
         Assert.Equal(1_000_000, (await host.CallAsync("mina", HttpMethod.Get, "/api/points")).Body.GetProperty("balance").GetInt64());
     }
@@ -137,6 +142,49 @@ public sealed partial class StatementTests : IAsyncDisposable
         var map = await host.CallAsync("mina", HttpMethod.Get, "/api/schedules/1/seats");
         Assert.Equal(50, map.Body.GetProperty("seats").GetArrayLength());
         await ExpectAsync(304, host.CallAsync("mina", HttpMethod.Get, "/api/schedules/1/seats", etag: $"\"{map.Body.GetProperty("version").GetInt64()}\""));
+    }
+
+    // The whole life of places in line: given, offered, taken, missed, given up and used; and what operators and gateways ask for.
+    private async Task QueueAsync(ProductHost host)
+    {
+        const string current = "/api/queue/tokens/current", rooms = "/ops/api/queue/concerts";
+        Task<(int Status, System.Text.Json.JsonElement Body)> EnterAsync(string user) => host.CallAsync(user, HttpMethod.Post, "/api/queue/tokens", new { concertId = 1 });
+        var tokens = new List<Guid>();
+        foreach (var user in new[] { "sven", "tara", "ugo", "vera" })
+        {
+            var (status, body) = await EnterAsync(user);
+            Assert.Equal(201, status);
+            tokens.Add(body.GetProperty("tokenId").GetGuid());
+        }
+        await ExpectAsync(200, EnterAsync("sven"));
+        await ExpectAsync(404, host.CallAsync("sven", HttpMethod.Post, "/api/queue/tokens", new { concertId = 999 }));
+        await ExpectAsync(204, host.CallAsync("vera", HttpMethod.Delete, current, queueToken: tokens[3]));
+        await Eventually.TrueAsync(async () => (await host.CallAsync("sven", HttpMethod.Get, current, queueToken: tokens[0])).Body.GetProperty("status").GetString() == "Active", Limit, "people are let in");
+        await ExpectAsync(200, host.CallAsync("ugo", HttpMethod.Get, current, queueToken: tokens[2]));
+        await host.Services.GetRequiredService<IBus>().Publish(new ReservationConfirmed(Guid.CreateVersion7(), "sven", 1, 1, [1], 1, tokens[0], _clock.GetUtcNow(), 1));
+        await Eventually.TrueAsync(async () => (await host.CallAsync("sven", HttpMethod.Get, current, queueToken: tokens[0])).Status == 410, Limit, "it is used up");
+
+        // Long after: an offer was not taken and a pass not used; the one person enters again, the other is found by the tick.
+        _clock.Advance(TimeSpan.FromMinutes(11));
+        await EnterAsync("tara");
+        await Eventually.TrueAsync(async () => (await host.CallAsync("ugo", HttpMethod.Get, rooms + "/1")).Body.GetProperty("slotsTaken").GetInt64() <= 1, Limit, "slots come free");
+        await ExpectAsync(200, host.CallAsync("olga", HttpMethod.Get, rooms + "?limit=1"));
+        await ExpectAsync(200, host.CallAsync("olga", HttpMethod.Put, rooms + "/1", new { paused = true }));
+        await ExpectAsync(201, EnterAsync("wim"));
+        _clock.Advance(TimeSpan.FromHours(13));
+        await ExpectAsync(200, EnterAsync("wim"));
+        await ExpectAsync(200, host.CallAsync("gateway", HttpMethod.Get, "/internal/queue/snapshot"));
+
+        // Concerts nobody told of, and new times of one.
+        await host.Services.GetRequiredService<Concerts>().SaveAsync([new ConcertPublished(501, _clock.GetUtcNow(), _clock.GetUtcNow().AddDays(1))], CancellationToken.None);
+        await host.Services.GetRequiredService<Concerts>().SaveAsync([new ConcertPublished(501, _clock.GetUtcNow(), _clock.GetUtcNow().AddDays(2))], CancellationToken.None);
+        await using (var scope = host.Services.CreateAsyncScope())
+            await scope.ServiceProvider.GetRequiredService<QueueDbContext>().Counters.Where(room => room.ConcertId == 2).ExecuteDeleteAsync();
+        await ExpectAsync(201, host.CallAsync("sven", HttpMethod.Post, "/api/queue/tokens", new { concertId = 2 }));
+
+        // Keys are made anew and forgotten.
+        _clock.Advance(TimeSpan.FromHours(50));
+        await host.Services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
     }
 
     private async Task CommandsThatComeLateAsync(ProductHost host)

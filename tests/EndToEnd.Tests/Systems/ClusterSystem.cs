@@ -22,7 +22,7 @@ public sealed class ClusterSystem : ISystem
 
     private const string Gateway = "Gateway";
 
-    private static readonly string[] Owners = [Orchestrator, "Services/Seats", "Services/Points", "Services/Payments"];
+    private static readonly string[] Owners = [Orchestrator, "Services/Queue", "Services/Seats", "Services/Points", "Services/Payments"];
 
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
@@ -52,7 +52,7 @@ public sealed class ClusterSystem : ISystem
         var system = new ClusterSystem(database, broker);
         system._brokerAddress = await broker.CreateVirtualHostAsync("e2e");
         foreach (var part in Owners)
-            // Four processes share the connections of one small server.
+            // Five processes share the connections of one small server.
             system._databases[part] = await database.CreateDatabaseAsync(NameOf(part)) + ";Maximum Pool Size=60";
         foreach (var part in Processes)
             system._addresses[part] = new Uri($"http://127.0.0.1:{LoopbackPort.Free()}");
@@ -147,6 +147,8 @@ public sealed class ClusterSystem : ISystem
         ?
         [
             $"--Gateway:Secret={_secret}", "--Authentication:Demo:Enabled=true", $"--Authentication:Demo:Key={_demoKey}",
+            $"--ConnectionStrings:RabbitMq={_brokerAddress}",
+            $"--ReverseProxy:Clusters:queue:Destinations:one:Address={AddressOf("Services/Queue")}",
             $"--ReverseProxy:Clusters:orchestrator:Destinations:one:Address={AddressOf(Orchestrator)}",
             $"--ReverseProxy:Clusters:seats:Destinations:one:Address={AddressOf("Services/Seats")}",
             $"--ReverseProxy:Clusters:points:Destinations:one:Address={AddressOf("Services/Points")}"
@@ -154,13 +156,20 @@ public sealed class ClusterSystem : ISystem
         :
         [
             $"--Gateway:Secret={_secret}", "--Database:Provider=PostgreSql", $"--ConnectionStrings:{NameOf(part)}={_databases[part]}",
-            $"--ConnectionStrings:RabbitMq={_brokerAddress}", .. part == "Services/Seats" ? new[] { "--Seats:SeedDemoData=true" } : []
+            $"--ConnectionStrings:RabbitMq={_brokerAddress}", .. part switch
+            {
+                "Services/Seats" => new[] { "--Seats:SeedDemoData=true" },
+                "Services/Queue" => [$"--Queue:SeatsAddress={AddressOf("Services/Seats")}"],
+                _ => []
+            }
         ];
 
     // Only whom a setting concerns is started again for it.
     private static Dictionary<string, string> For(string part, IReadOnlyDictionary<string, string> settings) =>
         settings.Where(setting => setting.Key.Split(':') switch
         {
+            ["Queue", ..] => part == "Services/Queue",
+            ["Reservation", "HoldDuration"] => part is Orchestrator or "Services/Queue",
             ["Reservation", ..] => part == Orchestrator,
             ["Faults", ..] => part != Gateway && part != Orchestrator,
             _ => part == Gateway

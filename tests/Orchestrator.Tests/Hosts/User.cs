@@ -46,9 +46,9 @@ public sealed class User(OrchestratorHost host, string id)
 
     public Script Script => host.Services.Of(id);
 
-    public Task<Answer> ReserveAsync(object? body = null, Guid? key = null, string? prefer = null) =>
+    public Task<Answer> ReserveAsync(object? body = null, Guid? key = null, string? prefer = null, Guid? pass = null) =>
         SendAsync(HttpMethod.Post, "/api/reservations", JsonContent.Create(body ?? new { scheduleId = 31, seatNumbers = new[] { 7, 8 } }),
-            ("Idempotency-Key", (key ?? Guid.CreateVersion7()).ToString()), ("Prefer", prefer));
+            ("Idempotency-Key", (key ?? Guid.CreateVersion7()).ToString()), ("Prefer", prefer), ("X-Queue-Token-Id", pass?.ToString()));
 
     /// <summary>A reservation that waits for its payment.</summary>
     public async Task<Guid> ReservedAsync() => (await ReserveAsync()).Is(201).Has("AwaitingPayment").ReservationId;

@@ -40,6 +40,46 @@ public sealed class ReserveTests(OrchestratorHost host) : IClassFixture<Orchestr
             (await host.HistoryAsync(answer.ReservationId)).Select(one => one.ToState));
     }
 
+    [Fact]
+    public async Task Reserve_WithAPassThatHasBought_IsRefusedAndNothingIsSent()
+    {
+        var user = host.User();
+        var (pass, key) = (Guid.CreateVersion7(), Guid.CreateVersion7());
+        var bought = (await user.ReserveAsync(Paying, key, pass: pass)).Is(201).Has("Confirmed");
+
+        (await user.ReserveAsync(Paying, pass: pass)).Is(410, "QUEUE_TOKEN_REVOKED");
+        (await user.ReserveAsync(pass: pass)).Is(410, "QUEUE_TOKEN_REVOKED");
+
+        Assert.Equal(4, user.Script.Commands.Count);
+        // The repeat of what bought is answered as before; and giving it back does not bring the pass back.
+        Assert.Equal(bought.ReservationId, (await user.ReserveAsync(Paying, key, pass: pass)).Is(201).ReservationId);
+        (await user.CancelAsync(bought.ReservationId)).Is(200).Has("Cancelled");
+        (await user.ReserveAsync(Paying, pass: pass)).Is(410, "QUEUE_TOKEN_REVOKED");
+        (await user.ReserveAsync(Paying, pass: Guid.CreateVersion7())).Is(201).Has("Confirmed");
+    }
+
+    [Fact]
+    public async Task Reserve_TwiceAtOnceWithOnePass_BuysOnce()
+    {
+        for (var round = 0; round < 10; round++)
+        {
+            var user = host.User();
+            var pass = Guid.CreateVersion7();
+            var answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => user.ReserveAsync(Paying, pass: pass)));
+            Assert.Single(answers, answer => answer.Status == 201);
+            Assert.All(answers.Where(answer => answer.Status != 201), answer => Assert.Contains(answer.Code, new[] { "QUEUE_TOKEN_REVOKED", "RESERVATION_IN_PROGRESS" }));
+        }
+    }
+
+    [Fact]
+    public async Task Reserve_WithAPassWhoseReservationEndedUnpaid_GoesOn()
+    {
+        var user = host.User();
+        var pass = Guid.CreateVersion7();
+        (await user.CancelAsync((await user.ReserveAsync(pass: pass)).Is(201).ReservationId)).Is(200).Has("Cancelled");
+        (await user.ReserveAsync(Paying, pass: pass)).Is(201).Has("Confirmed");
+    }
+
     [Theory]
     [InlineData("SEAT_UNAVAILABLE", 409, new[] { 7 })]
     [InlineData("SEAT_LIMIT_REACHED", 409, new int[0])]

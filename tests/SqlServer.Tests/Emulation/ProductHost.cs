@@ -4,6 +4,7 @@ using ConcertSaga.Contracts;
 using ConcertSaga.Orchestrator;
 using ConcertSaga.Payments;
 using ConcertSaga.Points;
+using ConcertSaga.Queue;
 using ConcertSaga.Seats;
 using ConcertSaga.Shared.Hosting;
 using ConcertSaga.Shared.Hosting.Http;
@@ -13,6 +14,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace ConcertSaga.SqlServer.Tests.Emulation;
 
@@ -56,12 +58,14 @@ internal sealed class ProductHost : IAsyncDisposable
         builder.AddServiceDefaults("tests");
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.AddOrchestrator();
+        builder.AddQueue();
         builder.AddSeats();
         builder.AddPoints();
         builder.AddPayments();
         builder.AddMessaging(bus =>
         {
             bus.AddOrchestratorConsumers(builder.Configuration);
+            bus.AddQueueConsumers();
             bus.AddSeatsConsumers();
             bus.AddPointsConsumers();
             bus.AddPaymentsConsumers();
@@ -71,16 +75,19 @@ internal sealed class ProductHost : IAsyncDisposable
         var app = builder.Build();
         app.UseServiceDefaults();
         app.MapOrchestrator();
+        app.MapQueue();
         app.MapSeats();
         app.MapPoints();
         app.MapPayments();
         await app.StartAsync();
+        app.Services.GetRequiredService<IOptions<QueueOptions>>().Value.SeatsAddress = new Uri(app.Urls.First());
         return new ProductHost(app);
     }
 
     /// <summary>Calls a route as a user.</summary>
     public async Task<(int Status, JsonElement Body)> CallAsync(
-        string user, HttpMethod method, string route, object? body = null, Guid? key = null, string? etag = null)
+        string user, HttpMethod method, string route, object? body = null, Guid? key = null, string? etag = null,
+        Guid? queueToken = null)
     {
         using var request = new HttpRequestMessage(method, route);
         request.Headers.Add(Caller.UserIdHeader, user);
@@ -90,6 +97,13 @@ internal sealed class ProductHost : IAsyncDisposable
             request.Headers.Add(IdempotencyKey.Header, key.ToString());
         if (etag is not null)
             request.Headers.Add("If-None-Match", etag);
+        if (queueToken is not null)
+        {
+            request.Headers.Add(Caller.QueueTokenIdHeader, queueToken.ToString());
+            request.Headers.Add(Caller.QueueConcertIdHeader, "1");
+        }
+        if (route.StartsWith("/ops", StringComparison.Ordinal))
+            request.Headers.Add(Caller.UserRolesHeader, "ops");
         using var response = await _client.SendAsync(request);
         var text = await response.Content.ReadAsStringAsync();
         return ((int)response.StatusCode, text.Length == 0 ? default : JsonDocument.Parse(text).RootElement);

@@ -109,6 +109,9 @@ public sealed class RunningService : IAsyncDisposable
         return await work(scope.ServiceProvider.GetRequiredService<T>());
     }
 
+    /// <summary>Ends the service and leaves its database to others.</summary>
+    public Task StopAsync() => _app.StopAsync();
+
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {

@@ -48,6 +48,8 @@ public sealed class TestDatabase : IAsyncDisposable
             return;
         }
         Microsoft.Data.Sqlite.SqliteConnection.ClearPool(new Microsoft.Data.Sqlite.SqliteConnection(ConnectionString));
-        Directory.Delete(_folder, recursive: true);
+        // Two replicas of a service share it, and each ends it.
+        if (Directory.Exists(_folder))
+            Directory.Delete(_folder, recursive: true);
     }
 }

@@ -123,6 +123,10 @@ namespace ConcertSaga.Orchestrator.Data.Migrations.PostgreSql
 
                     b.HasIndex("Deadline");
 
+                    b.HasIndex("QueueTokenId")
+                        .IsUnique()
+                        .HasFilter("\"QueueTokenId\" IS NOT NULL AND \"ConfirmedAt\" IS NOT NULL");
+
                     b.HasIndex("StuckSince");
 
                     b.HasIndex("UnpaidUserId")

@@ -118,6 +118,10 @@ namespace ConcertSaga.Orchestrator.Data.Migrations.Sqlite
 
                     b.HasIndex("Deadline");
 
+                    b.HasIndex("QueueTokenId")
+                        .IsUnique()
+                        .HasFilter("\"QueueTokenId\" IS NOT NULL AND \"ConfirmedAt\" IS NOT NULL");
+
                     b.HasIndex("StuckSince");
 
                     b.HasIndex("UnpaidUserId")

@@ -1,0 +1,156 @@
+using System.Collections.Concurrent;
+using ConcertSaga.Contracts.Reservations;
+using ConcertSaga.Queue.Data;
+using ConcertSaga.Queue.Domain;
+using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Testing.Servers;
+using CsCheck;
+using Xunit;
+using static ConcertSaga.Queue.Tests.QueueUnderTest;
+
+namespace ConcertSaga.Queue.Tests;
+
+/// <summary>Whatever happens in whatever order, at two replicas: nobody loses their place, and no more are inside than may be.</summary>
+public sealed class AnySequenceTests(PostgreSqlServer server)
+{
+    private const int People = 8;
+
+    private static int _lastConcertId = 1_000;
+
+    private enum Kind
+    {
+        Enter,
+        Tick,
+        Claim,
+        Leave,
+        Complete,
+        Wait,
+        Capacity,
+        Pause,
+        Suspend
+    }
+
+    // Entering, letting in and waiting more often than the rest, or the line would be empty most of the time.
+    private static readonly Gen<Kind> Kinds = Gen.Frequency(
+        (6, Gen.Const(Kind.Enter)), (6, Gen.Const(Kind.Tick)), (5, Gen.Const(Kind.Claim)), (1, Gen.Const(Kind.Leave)), (2, Gen.Const(Kind.Complete)),
+        (4, Gen.Const(Kind.Wait)), (1, Gen.Const(Kind.Capacity)), (1, Gen.Const(Kind.Pause)), (1, Gen.Const(Kind.Suspend)));
+
+    // Up to three steps at the same time, at either replica.
+    private static readonly Gen<(Kind Kind, int Person, int Replica)[][]> Sequences =
+        Gen.Select(Kinds, Gen.Int[0, People - 1], Gen.Int[0, 1]).Array[1, 3].Array[5, 40];
+
+    private static readonly int[] Waits = [1, 5, 5, 5, 10, 30, 60, 130];
+
+    public static IEnumerable<object[]> Runs => [[DatabaseProvider.Sqlite, 40], [DatabaseProvider.PostgreSql, 30]];
+
+    [Theory, MemberData(nameof(Runs))]
+    public async Task Steps_InAnySequence_KeepPlacesOrderAndCapacity(DatabaseProvider provider, int sequences)
+    {
+        await using var queue = await StartAsync(provider, server, replicas: 2, ("Queue:ClaimWindow", "00:00:12"), ("Queue:PassLifetime", "00:00:40"));
+
+        await Sequences.SampleAsync(sequence => RunAsync(queue, sequence), iter: sequences, threads: 1,
+            print: sequence => string.Join("; ", sequence.Select(together => string.Join('+', together.Select(step => $"{step.Kind} {step.Person}@{step.Replica}")))));
+    }
+
+    private static async Task RunAsync(QueueUnderTest queue, (Kind Kind, int Person, int Replica)[][] sequence)
+    {
+        var concertId = Interlocked.Increment(ref _lastConcertId);
+        await queue.AddConcertAsync(concertId);
+        var seen = new State(await queue.RoomAsync(concertId), [], 3);
+        var suspended = false;
+        var capacities = new ConcurrentBag<int>();
+        foreach (var together in sequence)
+        {
+            var rows = seen.Rows;
+            capacities.Clear();
+            capacities.Add(seen.Room.Capacity ?? 3);
+            await Task.WhenAll(together.Select(step => StepAsync(step.Kind, $"user-{step.Person}", step.Person, step.Replica)));
+            seen = await CheckAsync(seen);
+
+            async Task StepAsync(Kind kind, string user, int number, int replica)
+            {
+                var row = rows.LastOrDefault(token => token.UserId == user);
+                switch (kind)
+                {
+                    case Kind.Enter:
+                        await queue.WithAsync<Entries>(entries => entries.EnterAsync(concertId, user), replica);
+                        break;
+                    case Kind.Tick:
+                        if (suspended)
+                            await queue.LookAsync(replica);
+                        else
+                            await queue.TickAsync(replica);
+                        break;
+                    case Kind.Claim when row is not null:
+                        await queue.WithAsync<Places>(places => places.ClaimAsync(row.TokenId, concertId, user, CancellationToken.None), replica);
+                        break;
+                    case Kind.Leave when row is not null:
+                        await queue.WithAsync<Places>(places => places.LeaveAsync(row.TokenId, concertId, user, CancellationToken.None), replica);
+                        break;
+                    case Kind.Complete when row is not { Status: not QueueTokenStatus.Active } and not null:
+                        await queue.WithAsync<Places>(places => places.CompleteAsync(row.TokenId, concertId, CancellationToken.None), replica);
+                        break;
+                    case Kind.Wait:
+                        queue.Clock.Advance(TimeSpan.FromSeconds(Waits[number]));
+                        break;
+                    case Kind.Capacity or Kind.Pause:
+                        await ChangeAsync(kind, number);
+                        break;
+                    case Kind.Suspend:
+                        suspended = !suspended;
+                        for (var other = 0; other < 2; other++)
+                            queue.Hear(new BookingReported(!suspended, suspended ? 1_001 : 0, queue.Clock.GetUtcNow()), other);
+                        break;
+                }
+            }
+        }
+
+        async Task ChangeAsync(Kind kind, int number)
+        {
+            var room = await queue.RoomAsync(concertId);
+            var (capacity, paused) = kind == Kind.Capacity ? (1 + (number % 5), room.Paused) : (room.Capacity, !room.Paused);
+            capacities.Add(capacity ?? 3);
+            using var answer = await queue.SendAsync(HttpMethod.Put, $"/ops/api/queue/concerts/{concertId}", "olga", body: new { capacity, paused }, roles: "ops");
+            Assert.True(answer.IsSuccessStatusCode);
+        }
+
+        async Task<State> CheckAsync(State before)
+        {
+            var (room, rows, now) = (await queue.RoomAsync(concertId), await queue.RowsAsync(concertId), queue.Clock.GetUtcNow());
+            var old = before.Rows.ToDictionary(row => row.TokenId);
+
+            // Numbers in order, each once, none left out; and what was given stays.
+            Assert.Equal(Enumerable.Range(1, rows.Count).Select(number => (long)number), rows.Select(row => row.Number));
+            Assert.Equal(rows.Count + 1, room.NextNumber);
+            Assert.All(before.Rows, row => Assert.Equal((row.Number, row.UserId), rows.Where(other => other.TokenId == row.TokenId).Select(other => (other.Number, other.UserId)).Single()));
+
+            // A place never gets worse, and nobody is passed over.
+            Assert.InRange(room.Serving, before.Room.Serving, room.NextNumber - 1);
+            Assert.All(rows.Where(row => row.Status == QueueTokenStatus.Waiting), row => Assert.True(row.Number > room.Serving));
+            Assert.All(rows.Where(row => row.ClaimUntil is not null), row => Assert.True(row.Number <= room.Serving));
+            var offered = rows.Where(row => row.ClaimUntil is not null && old.GetValueOrDefault(row.TokenId)?.ClaimUntil is null).ToList();
+            Assert.All(offered, row => Assert.True(row.Number > before.Room.Serving));
+
+            // One place per person.
+            Assert.All(rows.AsQueryable().Live().GroupBy(row => row.UserId), person => Assert.Single(person));
+
+            // With a smaller capacity nobody is sent away, and nobody let in. What it was during these steps counts.
+            var capacity = capacities.Max();
+            var inside = rows.Count(row => (row.Status == QueueTokenStatus.Offered && row.ClaimUntil > now) || (row.Status == QueueTokenStatus.Active && row.BookUntil > now));
+            Assert.True(inside <= Math.Max(capacity, before.Inside), $"{inside} of {capacity} are inside, {before.Inside} were");
+            if (offered.Count > 0)
+                Assert.True(inside <= capacity, $"{inside} of {capacity} are inside after an admission");
+            if (room.Paused && before.Room.Paused)
+                Assert.Empty(offered);
+
+            // Revocations have sequences of their own, and never the last.
+            var revoked = rows.Where(row => row.RevokedSequence is not null).Select(row => row.RevokedSequence!.Value).ToList();
+            Assert.Equal(revoked.Count, revoked.Distinct().Count());
+            Assert.All(revoked, sequence => Assert.InRange(sequence, 1, room.Sequence - 1));
+            Assert.True(room.Sequence >= before.Room.Sequence);
+            return new State(room, rows, inside);
+        }
+    }
+
+    private sealed record State(QueueCounter Room, List<QueueToken> Rows, int Inside);
+}
