@@ -93,7 +93,7 @@ start_one() {
         broker "$(value RABBITMQ_BIN)/rabbitmq-server" ;;
     *)
       mapfile -t arguments <"$state/$name.arguments"
-      launch "$name" "$(dirname "$(program_of "$name")")" dotnet "$(program_of "$name")" "${arguments[@]}" "--urls=http://127.0.0.1:$(value "$(upper "$name")_PORT")" ;;
+      launch "$name" "$(dirname "$(program_of "$name")")" env DOTNET_GCgen0size=0x4000000 dotnet "$(program_of "$name")" "${arguments[@]}" "--urls=http://127.0.0.1:$(value "$(upper "$name")_PORT")" ;;
   esac
 }
 

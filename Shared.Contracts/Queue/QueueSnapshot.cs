@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace ConcertSaga.Contracts.Queue;
 
 /// <summary>
-/// All a gateway has to know of the waiting room, at one moment: the answer of <c>GET /internal/queue/snapshot</c>. Read at start, when a
+/// All a gateway has to know of the waiting room, at one moment: the answer of <c>GET /internal/queue/snapshot</c>, Queue → Gateway. Read at start, when a
 /// message was missed, when nothing was heard for three seconds, and when a token names an unknown key.
 /// </summary>
 /// <param name="At">When this was true.</param>

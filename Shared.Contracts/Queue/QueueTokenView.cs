@@ -1,6 +1,6 @@
 namespace ConcertSaga.Contracts.Queue;
 
-/// <summary>A queue token as clients see it.</summary>
+/// <summary>A queue token as clients see it. Queue or Gateway → client, over HTTP.</summary>
 /// <param name="Token">What to send as <c>X-Queue-Token</c> from now on; always the newest one given.</param>
 /// <param name="TokenId">Stays the same from entering to the end.</param>
 /// <param name="ConcertId">The concert.</param>

@@ -10,7 +10,7 @@ namespace ConcertSaga.Benchmarks.Sagas;
 /// </summary>
 internal static class SagaBenchmark
 {
-    private const int MessagesPerSaga = 7;
+    public const int MessagesPerSaga = 7;
 
     private static readonly int[] Concurrencies = [1, 2, 4, 8, 16, 32];
 

@@ -7,13 +7,17 @@ namespace ConcertSaga.Benchmarks.Sagas;
 /// <summary>MassTransit over RabbitMQ, the same for both variants that use it.</summary>
 internal static class SagaTransport
 {
-    public static void Use(IBusRegistrationConfigurator bus, SagaSettings settings, Action<IBusRegistrationContext, IRabbitMqBusFactoryConfigurator> endpoints) =>
+    public static void Use(IBusRegistrationConfigurator bus, SagaSettings settings, Action<IBusRegistrationContext, IRabbitMqBusFactoryConfigurator> endpoints)
+    {
+        // What is sent to an exchange before its queue is bound is confirmed, and gone.
+        bus.AddOptions<MassTransitHostOptions>().Configure(host => host.WaitUntilStarted = true);
         bus.UsingRabbitMq((context, transport) =>
         {
             // Publisher confirms are on unless switched off; exchanges, queues and messages are durable unless said otherwise.
             transport.Host(settings.Broker);
             endpoints(context, transport);
         });
+    }
 
     public static void AddEndpoint(IRabbitMqBusFactoryConfigurator transport, SagaSettings settings, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
         transport.ReceiveEndpoint(settings.QueueOf(name), endpoint =>

@@ -24,6 +24,9 @@ internal sealed class SagaWorker : IDisposable
 {
     private const string Name = "saga-worker";
 
+    // 64 MB, as the product's processes are run: with the runtime's own choice the youngest generation is collected many times a second.
+    private const string YoungGeneration = "0x4000000";
+
     private readonly Process _process;
 
     private SagaWorker(Process process) => _process = process;
@@ -36,7 +39,8 @@ internal sealed class SagaWorker : IDisposable
         var worker = new SagaWorker(Process.Start(new ProcessStartInfo("dotnet", [typeof(SagaWorker).Assembly.Location, Name])
         {
             RedirectStandardInput = true,
-            RedirectStandardOutput = true
+            RedirectStandardOutput = true,
+            Environment = { ["DOTNET_GCgen0size"] = YoungGeneration }
         })!);
         try
         {
