@@ -75,7 +75,16 @@ internal sealed class Grouped<T> : IAsyncDisposable
         if (_handling is not null)
             return;
         lock (_starting)
-            _handling ??= Task.Run(HandleAsync);
+        {
+            // What the first message carries along, such as its trace, is not the others'.
+            _handling ??= ExecutionContext.IsFlowSuppressed() ? Task.Run(HandleAsync) : RunAlone();
+        }
+
+        Task RunAlone()
+        {
+            using (ExecutionContext.SuppressFlow())
+                return Task.Run(HandleAsync);
+        }
     }
 
     private async Task HandleAsync()
