@@ -13,6 +13,9 @@ namespace ConcertSaga.Orchestrator.Reservations;
 public sealed class ReservationAnswers(
     OrchestratorDbContext database, ReservationSignals signals, IOptions<ReservationOptions> options, TimeProvider clock)
 {
+    /// <summary>The code of a call with a pass for another concert.</summary>
+    public const string WrongConcert = "QUEUE_TOKEN_WRONG_CONCERT";
+
     /// <summary>The answer to <c>POST /api/reservations</c>.</summary>
     public Task<IResult> Requested(Guid id, HttpContext http) => WaitAsync(id, http, row => row.CurrentState switch
     {
@@ -65,6 +68,10 @@ public sealed class ReservationAnswers(
             ? "It is too close to the start to cancel."
             : $"The reservation is {ReservationResponse.StatusOf(row.CurrentState)} and cannot be cancelled.");
 
+    /// <summary>A refusal with what is known of the reservation.</summary>
+    public static ProblemHttpResult NotForThisConcert(Reservation row) =>
+        Problem(row, 403, WrongConcert, "The queue token is for another concert.");
+
     private static ProblemHttpResult Overtaken(Reservation row) =>
         Problem(row, 409, "RESERVATION_NOT_CANCELLABLE",
             $"The reservation became {ReservationResponse.StatusOf(row.CurrentState)} at the same moment. Cancel it again if that is still wanted.");
@@ -76,6 +83,7 @@ public sealed class ReservationAnswers(
         "SEAT_LIMIT_REACHED" => Problem(row, 409, "SEAT_LIMIT_REACHED", "You have as many seats of this concert as one person may have."),
         "SCHEDULE_CLOSED" => Problem(row, 409, "SCHEDULE_CLOSED", "This date cannot be booked now."),
         "SCHEDULE_NOT_FOUND" => Problem(row, 404, "SCHEDULE_NOT_FOUND", "There is no such date."),
+        WrongConcert => NotForThisConcert(row),
         "SEAT_NOT_FOUND" => Problem(row, 404, "SEAT_NOT_FOUND", "There is no such seat on this date.", ("seats", SeatsIn(row.FailureDetail))),
         "RESERVATION_IN_PROGRESS" => Problems.Refuse(409, "RESERVATION_IN_PROGRESS", "Another reservation of yours is still unpaid.",
             ("reservationId", Guid.TryParse(row.FailureDetail, out var other) ? other : null)),

@@ -29,10 +29,10 @@ public static class ReservationEndpoints
     public static void MapReservations(this IEndpointRouteBuilder routes)
     {
         var reservations = routes.MapGroup("/api/reservations").WithTags("Reservations");
-        reservations.MapPost("", Reserve).Produces<ReservationResponse>(201).Produces<ReservationResponse>(202).ProducesProblems(400, 402, 404, 409, 410, 422, 503);
+        reservations.MapPost("", Reserve).Produces<ReservationResponse>(201).Produces<ReservationResponse>(202).ProducesProblems(400, 402, 403, 404, 409, 410, 422, 503);
         reservations.MapGet("", List).Produces<Page<ReservationResponse>>().ProducesProblems(400);
         reservations.MapGet("/{id:guid}", Get).Produces<ReservationResponse>().ProducesProblems(404);
-        reservations.MapPost("/{id:guid}/payment", Pay).Produces<ReservationResponse>().Produces<ReservationResponse>(202).ProducesProblems(402, 404, 409, 410, 503);
+        reservations.MapPost("/{id:guid}/payment", Pay).Produces<ReservationResponse>().Produces<ReservationResponse>(202).ProducesProblems(402, 403, 404, 409, 410, 503);
         reservations.MapDelete("/{id:guid}", Cancel).Produces<ReservationResponse>().Produces<ReservationResponse>(202).ProducesProblems(404, 409, 503);
     }
 
@@ -61,7 +61,8 @@ public static class ReservationEndpoints
 
             if (known.Find(r => r.IdempotencyKey == key.Value) is { } first)
             {
-                if (first.CreatedAt > now - KeyLifetime)
+                // A refusal of the pass is not kept: the same request with the right one is to go through.
+                if (first.CreatedAt > now - KeyLifetime && first.FailureCode != ReservationAnswers.WrongConcert)
                 {
                     if (first.RequestHash != hash)
                         return IdempotencyKey.Reused();
@@ -161,6 +162,9 @@ public static class ReservationEndpoints
     {
         if (await FindAsync(database, id, caller, http.RequestAborted) is not { } row)
             return NotFound();
+        // Which concert a reservation is of, no gateway knows.
+        if (caller.QueueConcertId is { } concertId && row.ConcertId is { } booked && concertId != booked)
+            return ReservationAnswers.NotForThisConcert(row);
         switch (row.CurrentState)
         {
             case ReservationStates.Requested or ReservationStates.HoldingSeats:

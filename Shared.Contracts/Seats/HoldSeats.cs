@@ -24,8 +24,8 @@ public sealed record SeatsHeld(Guid ReservationId, int Attempt, int ConcertId, D
 /// <param name="ReservationId">The reservation.</param>
 /// <param name="Attempt">As in the command.</param>
 /// <param name="Code">
-/// <c>SEAT_UNAVAILABLE</c>, <c>SEAT_LIMIT_REACHED</c>, <c>SCHEDULE_CLOSED</c>, <c>SCHEDULE_NOT_FOUND</c>, <c>SEAT_NOT_FOUND</c>
-/// or <c>HOLD_RELEASED</c> (the undo came first).
+/// <c>SEAT_UNAVAILABLE</c>, <c>SEAT_LIMIT_REACHED</c>, <c>SCHEDULE_CLOSED</c>, <c>SCHEDULE_NOT_FOUND</c>, <c>SEAT_NOT_FOUND</c>,
+/// <c>QUEUE_TOKEN_WRONG_CONCERT</c> or <c>HOLD_RELEASED</c> (the undo came first).
 /// </param>
 /// <param name="SeatNumbers">With <c>SEAT_UNAVAILABLE</c> and <c>SEAT_NOT_FOUND</c> the seats concerned, else empty.</param>
 public sealed record SeatHoldRejected(Guid ReservationId, int Attempt, string Code, int[] SeatNumbers);

@@ -25,15 +25,20 @@ public sealed class GeneratedDocsTests
 
         Assert.Equal(
             [
+                "DELETE /api/queue/tokens/current",
                 "DELETE /api/reservations/{id}",
                 "GET /api/concerts",
                 "GET /api/concerts/{concertId}/schedules",
                 "GET /api/points",
                 "GET /api/points/entries",
+                "GET /api/queue/tokens/current",
+                "GET /api/queue/tokens/current/events",
                 "GET /api/reservations",
                 "GET /api/reservations/{id}",
                 "GET /api/schedules/{scheduleId}/seats",
+                "GET /api/schedules/{scheduleId}/seats/events",
                 "POST /api/points/charges",
+                "POST /api/queue/tokens",
                 "POST /api/reservations",
                 "POST /api/reservations/{id}/payment"
             ],

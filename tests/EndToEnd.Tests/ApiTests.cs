@@ -85,7 +85,8 @@ public sealed class ApiTests(SystemFixture systems, PostgreSqlServer database, R
         Check(await customer.ReserveAsync(seats with { Numbers = [] }), 422, "INVALID_SEATS");
         Check(await customer.ReserveAsync(seats with { Numbers = [1, 1] }), 422, "INVALID_SEATS");
         Check(await customer.ReserveAsync(seats with { Numbers = [4711] }, prefer: Patient), 404, "SEAT_NOT_FOUND");
-        Check(await customer.ReserveAsync(one with { ScheduleId = 4711 }, prefer: Patient), 404, "SCHEDULE_NOT_FOUND");
+        Check(await customer.SendWithAsync(await customer.PassAsync(1), HttpMethod.Post, "/api/reservations", new { scheduleId = 4711, seatNumbers = one.Numbers }),
+            404, "SCHEDULE_NOT_FOUND");
         Check(await customer.SendAsync(HttpMethod.Post, "/api/reservations", new { scheduleId = 1, seatNumbers = new[] { 1 } }), 400, "IDEMPOTENCY_KEY_MISSING");
         Check(await customer.SendAsync(HttpMethod.Post, "/api/reservations", new { scheduleId = 1, seatNumbers = new[] { 1 } }, headers: [("Idempotency-Key", "seven")]),
             400, "IDEMPOTENCY_KEY_INVALID");
@@ -127,8 +128,11 @@ public sealed class ApiTests(SystemFixture systems, PostgreSqlServer database, R
         var system = await systems.GetAsync(kind, database, broker);
         var customer = await Customer.SignInAsync(system);
 
-        Check(await customer.GetAsync("/api/concerts/4711/schedules"), 404, "CONCERT_NOT_FOUND");
-        Check(await customer.GetAsync("/api/schedules/4711/seats"), 404, "SCHEDULE_NOT_FOUND");
+        Check(await customer.EnterAsync(4711), 404, "CONCERT_NOT_FOUND");
+        // No pass is for a concert that does not exist; which concert a date that does not exist is of, nobody can say.
+        var pass = await customer.PassAsync(1);
+        Check(await customer.SendWithAsync(pass, HttpMethod.Get, "/api/concerts/4711/schedules"), 403, "QUEUE_TOKEN_WRONG_CONCERT");
+        Check(await customer.SendWithAsync(pass, HttpMethod.Get, "/api/schedules/4711/seats"), 404, "SCHEDULE_NOT_FOUND");
         Check(await customer.ChargeAsync(0), 422, "INVALID_AMOUNT");
         Check(await customer.ChargeAsync(1_000_001), 422, "INVALID_AMOUNT");
         Check(await customer.SendAsync(HttpMethod.Post, "/api/points/charges", new { amount = 1 }), 400, "IDEMPOTENCY_KEY_MISSING");

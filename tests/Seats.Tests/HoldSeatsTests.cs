@@ -46,7 +46,7 @@ public sealed class HoldSeatsTests(PostgreSqlServer server)
         await seats.AskAsync(Hold(open, 3) with { UserId = "greedy" });
 
         await RefusesAsync(Hold(999, 1), "SCHEDULE_NOT_FOUND");
-        await RefusesAsync(Hold(open, 5) with { ConcertId = 2 }, "SCHEDULE_NOT_FOUND");
+        await RefusesAsync(Hold(open, 5) with { ConcertId = 2 }, "QUEUE_TOKEN_WRONG_CONCERT");
         await RefusesAsync(Hold(notYetOnSale, 1), "SCHEDULE_CLOSED");
         await RefusesAsync(Hold(saleOver, 1), "SCHEDULE_CLOSED");
         await RefusesAsync(Hold(started, 1), "SCHEDULE_CLOSED");

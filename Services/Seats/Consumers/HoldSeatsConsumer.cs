@@ -41,8 +41,10 @@ public sealed class HoldSeatsConsumer(
             return await RefuseAsync("SEAT_UNAVAILABLE", numbers);
 
         var date = await ReadDateAsync(command, cancellationToken);
-        if (date is null || (command.ConcertId is { } passConcertId && passConcertId != date.ConcertId))
+        if (date is null)
             return await RefuseAsync("SCHEDULE_NOT_FOUND", []);
+        if (command.ConcertId is { } passConcertId && passConcertId != date.ConcertId)
+            return await RefuseAsync("QUEUE_TOKEN_WRONG_CONCERT", []);
         if (!date.IsOnSaleAt(clock.GetUtcNow()))
             return await RefuseAsync("SCHEDULE_CLOSED", []);
 

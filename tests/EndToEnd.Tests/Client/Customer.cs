@@ -3,6 +3,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using ConcertSaga.EndToEnd.Tests.Systems;
@@ -20,6 +22,8 @@ public sealed partial class Customer
         Timeout = TimeSpan.FromSeconds(60)
     };
 
+    private const string QueueToken = "X-Queue-Token";
+
     private static readonly TimeSpan WaitingRoomLimit = TimeSpan.FromSeconds(60);
 
     private readonly Uri _address;
@@ -33,10 +37,10 @@ public sealed partial class Customer
     public string UserId { get; }
 
     /// <summary>Signs a new person in.</summary>
-    public static async Task<Customer> SignInAsync(ISystem system, long points = 0)
+    public static async Task<Customer> SignInAsync(ISystem system, long points = 0, params string[] roles)
     {
         var userId = $"u-{Guid.CreateVersion7():n}";
-        var answer = await SendAsync(system.Address, HttpMethod.Post, "/auth/demo", new { userId }, null);
+        var answer = await SendAsync(system.Address, HttpMethod.Post, "/auth/demo", new { userId, roles }, null);
         Assert.True(answer.Status == 200, answer.ToString());
         var customer = new Customer(system.Address, userId, answer.Text("accessToken")!);
         if (points > 0)
@@ -101,19 +105,43 @@ public sealed partial class Customer
         }
     }
 
+    /// <summary><c>POST /api/queue/tokens</c>.</summary>
+    public Task<Answer> EnterAsync(int concertId) => SendWithAsync(null, HttpMethod.Post, "/api/queue/tokens", new { concertId });
+
+    /// <summary><c>GET /api/queue/tokens/current</c>.</summary>
+    public Task<Answer> PollAsync(string token) => SendWithAsync(token, HttpMethod.Get, "/api/queue/tokens/current");
+
+    /// <summary><c>DELETE /api/queue/tokens/current</c>.</summary>
+    public Task<Answer> LeaveAsync(string token) => SendWithAsync(token, HttpMethod.Delete, "/api/queue/tokens/current");
+
+    /// <summary>A request with exactly this queue token, or with none.</summary>
+    public Task<Answer> SendWithAsync(string? token, HttpMethod method, string path, object? body = null) =>
+        SendOnceAsync(method, path, body, Guid.CreateVersion7(), "wait=10", token is null ? [] : [(QueueToken, token)]);
+
+    /// <summary>An event stream as a browser opens it, with both tokens in the address. Ends with the stream.</summary>
+    public async IAsyncEnumerable<(string Name, JsonElement Data)> FollowAsync(
+        string path, string token, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var address = new Uri(_address, $"{path}?access_token={_token}&queue_token={token}");
+        using var response = await Http.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        Assert.True((int)response.StatusCode == 200, $"{(int)response.StatusCode} {path}");
+        await foreach (var one in SseParser.Create(await response.Content.ReadAsStreamAsync(cancellationToken)).EnumerateAsync(cancellationToken))
+            yield return (one.EventType, JsonDocument.Parse(one.Data).RootElement);
+    }
+
     /// <summary>Waits in line for a concert until there is a pass; keeps it until it is used up.</summary>
     public async Task<string> PassAsync(int concertId)
     {
         if (_passes.TryGetValue(concertId, out var pass))
             return pass;
         var watch = Stopwatch.StartNew();
-        var answer = await SendAsync(HttpMethod.Post, "/api/queue/tokens", new { concertId });
+        var answer = await EnterAsync(concertId);
         while (answer is { Status: 200 or 201 } && answer.Text("status") != "Active")
         {
             if (watch.Elapsed > WaitingRoomLimit)
                 throw new TimeoutException($"Not let in within {WaitingRoomLimit.TotalSeconds} s: {answer}");
             await Task.Delay(100);
-            answer = await SendAsync(HttpMethod.Get, "/api/queue/tokens/current", headers: [("X-Queue-Token", answer.Text("token")!)]);
+            answer = await PollAsync(answer.Text("token")!);
         }
         // A client comes again after that, as after any request that was not answered.
         return answer.Status is 200 or 201 ? _passes[concertId] = answer.Text("token")! : throw new HttpRequestException($"No pass for concert {concertId}: {answer}");
@@ -124,13 +152,15 @@ public sealed partial class Customer
     {
         if (ConcertOf(method, path, body) is not { } concertId)
             return await SendOnceAsync(method, path, body, key, prefer, headers);
-        for (var time = 1; ; time++)
+        for (var watch = Stopwatch.StartNew(); ;)
         {
             var pass = await PassAsync(concertId);
-            var answer = await SendOnceAsync(method, path, body, key, prefer, [.. headers, ("X-Queue-Token", pass)]);
-            if (time == 3 || answer.Code is not ("QUEUE_TOKEN_REVOKED" or "QUEUE_TOKEN_EXPIRED"))
+            var answer = await SendOnceAsync(method, path, body, key, prefer, [.. headers, (QueueToken, pass)]);
+            if (answer.Code is not ("QUEUE_TOKEN_REVOKED" or "QUEUE_TOKEN_EXPIRED") || watch.Elapsed > WaitingRoomLimit)
                 return answer;
             _passes.TryRemove(new KeyValuePair<int, string>(concertId, pass));
+            // The waiting room may not have heard yet that the pass has bought, and give the same again.
+            await Task.Delay(100);
         }
     }
 

@@ -20,9 +20,13 @@ public sealed class ClusterSystem : ISystem
     /// <summary>The process that owns the reservations.</summary>
     public const string Orchestrator = "Orchestrator";
 
-    private const string Gateway = "Gateway";
+    /// <summary>The public door.</summary>
+    public const string Gateway = "Gateway";
 
-    private static readonly string[] Owners = [Orchestrator, "Services/Queue", "Services/Seats", "Services/Points", "Services/Payments"];
+    /// <summary>The waiting room.</summary>
+    public const string Queue = "Services/Queue";
+
+    private static readonly string[] Owners = [Orchestrator, Queue, "Services/Seats", "Services/Points", "Services/Payments"];
 
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
@@ -148,7 +152,7 @@ public sealed class ClusterSystem : ISystem
         [
             $"--Gateway:Secret={_secret}", "--Authentication:Demo:Enabled=true", $"--Authentication:Demo:Key={_demoKey}",
             $"--ConnectionStrings:RabbitMq={_brokerAddress}",
-            $"--ReverseProxy:Clusters:queue:Destinations:one:Address={AddressOf("Services/Queue")}",
+            $"--ReverseProxy:Clusters:queue:Destinations:one:Address={AddressOf(Queue)}",
             $"--ReverseProxy:Clusters:orchestrator:Destinations:one:Address={AddressOf(Orchestrator)}",
             $"--ReverseProxy:Clusters:seats:Destinations:one:Address={AddressOf("Services/Seats")}",
             $"--ReverseProxy:Clusters:points:Destinations:one:Address={AddressOf("Services/Points")}"
@@ -159,7 +163,7 @@ public sealed class ClusterSystem : ISystem
             $"--ConnectionStrings:RabbitMq={_brokerAddress}", .. part switch
             {
                 "Services/Seats" => new[] { "--Seats:SeedDemoData=true" },
-                "Services/Queue" => [$"--Queue:SeatsAddress={AddressOf("Services/Seats")}"],
+                Queue => [$"--Queue:SeatsAddress={AddressOf("Services/Seats")}"],
                 _ => []
             }
         ];
@@ -168,8 +172,8 @@ public sealed class ClusterSystem : ISystem
     private static Dictionary<string, string> For(string part, IReadOnlyDictionary<string, string> settings) =>
         settings.Where(setting => setting.Key.Split(':') switch
         {
-            ["Queue", ..] => part == "Services/Queue",
-            ["Reservation", "HoldDuration"] => part is Orchestrator or "Services/Queue",
+            ["Queue", ..] => part == Queue,
+            ["Reservation", "HoldDuration"] => part is Orchestrator or Queue,
             ["Reservation", ..] => part == Orchestrator,
             ["Faults", ..] => part != Gateway && part != Orchestrator,
             _ => part == Gateway

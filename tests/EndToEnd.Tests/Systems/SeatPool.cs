@@ -8,6 +8,9 @@ public sealed record SeatsOfDate(int ScheduleId, int[] Numbers)
     // The demo data: three concerts of thirty dates each.
     private const int DatesPerConcert = 30;
 
+    /// <summary>The last concert of the demo data.</summary>
+    public const int LastConcert = 3;
+
     /// <summary>The concert of a date of the demo data.</summary>
     public static int ConcertOf(int scheduleId) => (scheduleId - 1) / DatesPerConcert + 1;
 }
@@ -22,6 +25,7 @@ public sealed class SeatPool
 
     private readonly Lock _gate = new();
     private int _nextDate;
+    private int _lastDate = Dates + 1;
     private SeatsOfDate? _open;
 
     /// <summary>A whole date.</summary>
@@ -29,9 +33,20 @@ public sealed class SeatPool
     {
         lock (_gate)
         {
-            return ++_nextDate <= Dates
+            return ++_nextDate < _lastDate
                 ? new SeatsOfDate(_nextDate, [.. Enumerable.Range(1, SeatsPerDate)])
                 : throw new InvalidOperationException("The demo data has no more dates.");
+        }
+    }
+
+    /// <summary>A whole date of the last concert, for tests that change its waiting room.</summary>
+    public SeatsOfDate TakeDateOfLastConcert()
+    {
+        lock (_gate)
+        {
+            return --_lastDate > _nextDate && SeatsOfDate.ConcertOf(_lastDate) == SeatsOfDate.LastConcert
+                ? new SeatsOfDate(_lastDate, [.. Enumerable.Range(1, SeatsPerDate)])
+                : throw new InvalidOperationException("The last concert has no more dates.");
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
@@ -46,15 +47,17 @@ public sealed class User(OrchestratorHost host, string id)
 
     public Script Script => host.Services.Of(id);
 
-    public Task<Answer> ReserveAsync(object? body = null, Guid? key = null, string? prefer = null, Guid? pass = null) =>
+    public Task<Answer> ReserveAsync(object? body = null, Guid? key = null, string? prefer = null, Guid? pass = null, int? concertId = null) =>
         SendAsync(HttpMethod.Post, "/api/reservations", JsonContent.Create(body ?? new { scheduleId = 31, seatNumbers = new[] { 7, 8 } }),
-            ("Idempotency-Key", (key ?? Guid.CreateVersion7()).ToString()), ("Prefer", prefer), ("X-Queue-Token-Id", pass?.ToString()));
+            ("Idempotency-Key", (key ?? Guid.CreateVersion7()).ToString()), ("Prefer", prefer), ("X-Queue-Token-Id", pass?.ToString()),
+            ("X-Queue-Concert-Id", concertId?.ToString(CultureInfo.InvariantCulture)));
 
     /// <summary>A reservation that waits for its payment.</summary>
     public async Task<Guid> ReservedAsync() => (await ReserveAsync()).Is(201).Has("AwaitingPayment").ReservationId;
 
-    public Task<Answer> PayAsync(Guid reservation, string? prefer = null) =>
-        SendAsync(HttpMethod.Post, $"/api/reservations/{reservation}/payment", null, ("Prefer", prefer));
+    public Task<Answer> PayAsync(Guid reservation, string? prefer = null, int? concertId = null) =>
+        SendAsync(HttpMethod.Post, $"/api/reservations/{reservation}/payment", null, ("Prefer", prefer),
+            ("X-Queue-Concert-Id", concertId?.ToString(CultureInfo.InvariantCulture)));
 
     public Task<Answer> CancelAsync(Guid reservation, string? prefer = null) =>
         SendAsync(HttpMethod.Delete, $"/api/reservations/{reservation}", null, ("Prefer", prefer));

@@ -41,6 +41,20 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     }
 
     [Fact]
+    public async Task Pay_WithAPassOfAnotherConcert_IsRefusedAndChangesNothing()
+    {
+        // The services' script says that the date is of concert 3.
+        var id = await _user.ReservedAsync();
+        (await _user.PayAsync(id, concertId: 2)).Is(403, "QUEUE_TOKEN_WRONG_CONCERT").Has("AwaitingPayment");
+        Assert.Equal(["HoldSeats"], Commands);
+
+        (await _user.PayAsync(id, concertId: 3)).Is(200).Has("Confirmed");
+
+        (await _user.PayAsync(id, concertId: 2)).Is(403, "QUEUE_TOKEN_WRONG_CONCERT").Has("Confirmed");
+        (await _user.PayAsync(id, concertId: 3)).Is(200).Has("Confirmed");
+    }
+
+    [Fact]
     public async Task Pay_CopyOfTheFirstRequestArrivingLast_ChargesNothing()
     {
         var id = await _user.ReservedAsync();

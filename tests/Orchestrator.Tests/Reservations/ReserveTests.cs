@@ -105,6 +105,23 @@ public sealed class ReserveTests(OrchestratorHost host) : IClassFixture<Orchestr
     }
 
     [Fact]
+    public async Task Reserve_WithAPassOfAnotherConcert_IsRefusedAndTheKeyIsFreeAgain()
+    {
+        var user = host.User();
+        var key = Guid.CreateVersion7();
+        user.Script.HoldRefusedBy("QUEUE_TOKEN_WRONG_CONCERT");
+        var refused = (await user.ReserveAsync(key: key, concertId: 2)).Is(403, "QUEUE_TOKEN_WRONG_CONCERT").Has("Rejected");
+        Assert.Equal(2, Assert.Single(user.Script.Commands.OfType<HoldSeats>()).ConcertId);
+
+        user.Script.Hold = new Script().Hold;
+        var reserved = (await user.ReserveAsync(key: key, concertId: 3)).Is(201).Has("AwaitingPayment");
+
+        Assert.False(reserved.IsReplay);
+        Assert.NotEqual(refused.ReservationId, reserved.ReservationId);
+        Assert.Equal(reserved.ReservationId, (await user.ReserveAsync(key: key, concertId: 3)).Is(201).ReservationId);
+    }
+
+    [Fact]
     public async Task Reserve_WithPaymentAndTooFewPoints_Is402AndStaysPayable()
     {
         var user = host.User();
