@@ -6,5 +6,5 @@ namespace ConcertSaga.Gateway.Queue;
 internal sealed class QueueKnowledgeCheck(WaitingRoom room) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(room.IsFresh ? HealthCheckResult.Healthy() : HealthCheckResult.Degraded("What is known of the waiting rooms is too old to judge a pass."));
+        Task.FromResult(room.IsFresh && room.HasKeys ? HealthCheckResult.Healthy() : HealthCheckResult.Degraded("What is known of the waiting rooms is too old to judge a pass, or nothing is."));
 }

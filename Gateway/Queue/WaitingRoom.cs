@@ -43,9 +43,12 @@ public sealed class WaitingRoom(TimeProvider time)
     /// <summary>Whether the knowledge is fresh enough to judge a pass of any concert that misses no message.</summary>
     internal bool IsFresh => !IsOlder(Volatile.Read(ref _lastNews), MostAge);
 
-    /// <summary>Whether a snapshot should be read: nothing was heard, or something was missed.</summary>
+    /// <summary>
+    /// Whether a snapshot should be read: nothing was heard, or something was missed. Also one that was read before Queue had made its first
+    /// keys is no use.
+    /// </summary>
     internal bool WantsSnapshot =>
-        IsOlder(Volatile.Read(ref _lastNews), Silence) || IsOlder(Volatile.Read(ref _lastSnapshot), KeysAge)
+        !HasKeys || IsOlder(Volatile.Read(ref _lastNews), Silence) || IsOlder(Volatile.Read(ref _lastSnapshot), KeysAge)
         || _lines.Values.Any(line => line.GapSince != Never);
 
     /// <summary>How far a waiting room is; null when nobody has said.</summary>

@@ -142,10 +142,11 @@ public sealed class WaitingRoomTests(SystemFixture systems, PostgreSqlServer dat
             Check(await customer.SendWithAsync(othersPass, method, path, body), 403, "QUEUE_TOKEN_NOT_YOURS");
         }
 
-        // A pass of the caller, but for another concert; the seats and the reservation are known inside only.
-        var wrong = await customer.PassAsync(1);
+        // A pass of the caller, but for another concert; of the seats and of the reservation only the services know which it is.
+        var (wrong, othersWrong) = (await customer.PassAsync(1), await other.PassAsync(1));
         foreach (var (method, path, body) in marked)
-            Check(await customer.SendWithAsync(wrong, method, path, body), 403, "QUEUE_TOKEN_WRONG_CONCERT");
+            Check(await (path == "/api/reservations" ? other.SendWithAsync(othersWrong, method, path, body) : customer.SendWithAsync(wrong, method, path, body)),
+                403, "QUEUE_TOKEN_WRONG_CONCERT");
         Assert.Equal("AwaitingPayment", (await customer.GetAsync(held.ReservationId)).ReservationStatus);
 
         // Somebody who waits.
@@ -280,9 +281,10 @@ public sealed class WaitingRoomTests(SystemFixture systems, PostgreSqlServer dat
 
     private static void CheckWaits(Answer answer)
     {
-        var wait = answer.Body.GetProperty("estimatedWaitSeconds");
+        // Nobody can say how long the pause will be.
+        Assert.Equal(JsonValueKind.Null, answer.Body.GetProperty("estimatedWaitSeconds").ValueKind);
         Assert.True(answer.Text("status") == "Waiting" && answer.Number("concertId") == Concert && answer.Number("position") >= 1
-            && answer.Number("peopleAhead") == answer.Number("position") - 1 && wait.GetProperty("low").GetInt64() <= wait.GetProperty("high").GetInt64()
+            && answer.Number("peopleAhead") == answer.Number("position") - 1
             && answer.Number("pollAfterSeconds") is >= 0 and <= 60 && answer.Body.GetProperty("expiresAt").GetDateTimeOffset() > TimeProvider.System.GetUtcNow(), answer.ToString());
     }
 

@@ -24,6 +24,17 @@ public sealed class WaitingRoomTests
     }
 
     [Fact]
+    public void Snapshot_FromBeforeTheFirstKeys_IsAskedForAgain()
+    {
+        Read(Snapshot() with { Keys = [] });
+        Assert.Equal((false, true), (_room.HasKeys, _room.WantsSnapshot));
+
+        Read(Snapshot());
+
+        Assert.Equal((true, false), (_room.HasKeys, _room.WantsSnapshot));
+    }
+
+    [Fact]
     public void Silence_OfThreeSeconds_AsksAndOfFiveJudgesNothing()
     {
         Read(Snapshot());
