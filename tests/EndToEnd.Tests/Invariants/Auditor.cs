@@ -30,17 +30,17 @@ internal static class Auditor
                     .Select(row => $"{row.Id} {books.StoryOf(row.Id)}")];
                 // The four databases are not read at one moment; a hold that ran out meanwhile would look like a contradiction.
                 var after = await Books.ReadStatesAsync(system);
-                return left.Length == 0 && books.Undelivered == 0
+                return left.Length == 0 && books.Undelivered == 0 && !PassesThatBought(books).Any()
                     && after.Count == books.Reservations.Count && after.All(one => books.Reservations.TryGetValue(one.Key, out var row) && row.State == one.Value)
                     && books.Reservations.Values.All(row => books.Transitions[row.Id].LastOrDefault()?.To == row.State);
             }, limit, "nothing is under way");
         }
         catch (TimeoutException exception)
         {
-            throw new TimeoutException($"{exception.Message}; {books?.Undelivered} units undelivered; open: {left.Length}\n{string.Join('\n', left.Take(10))}", exception);
+            throw new TimeoutException($"{exception.Message}; {books?.Undelivered} units undelivered; open: {left.Length}\n{string.Join('\n', left.Concat(books is null ? [] : PassesThatBought(books)).Take(10))}", exception);
         }
 
-        var wrong = Reservations(books).Concat(Histories(books)).Concat(Seats(books)).Concat(Points(books)).Concat(Money(books)).ToList();
+        var wrong = Reservations(books).Concat(Histories(books)).Concat(Seats(books)).Concat(Points(books)).Concat(Money(books)).Concat(Places(books)).ToList();
         // What was decided has reached the broker by now; the broker brings it to the listener in its own time.
         if (await system.AnnouncedAsync() is not null)
         {
@@ -65,6 +65,32 @@ internal static class Auditor
             if (row.Outcome != row.State || row.UnpaidUserId is not null || row.HasDeadline)
                 yield return $"{row} is final, but not in all columns.";
         }
+    }
+
+    // The waiting room hears of a purchase in its own time, and ends the pass.
+    private static IEnumerable<string> PassesThatBought(Books books) =>
+        from row in books.Reservations.Values
+        where row is { WasPaid: true, Pass: not null }
+        let pass = books.Places.GetValueOrDefault(row.Pass!.Value)
+        where pass is not { Status: "Completed" or "Left" }
+        select $"{row.Id} was paid, and its pass {row.Pass} is {pass?.Status ?? "not there"}.";
+
+    // Numbers are given in order and none twice; a person has one place in a line; a pass buys once, and ends as bought only when it has.
+    private static IEnumerable<string> Places(Books books)
+    {
+        foreach (var (concertId, given) in books.PlacesGiven)
+        {
+            var line = books.Places.Values.Where(place => place.ConcertId == concertId).ToArray();
+            if (!line.Select(place => place.Number).Order().SequenceEqual(Enumerable.Range(1, (int)given).Select(number => (long)number)))
+                yield return $"Concert {concertId} gave {given} places, and {line.Length} are there, up to {line.Max(place => (long?)place.Number)}.";
+            foreach (var person in line.Where(place => place.Status is "Waiting" or "Offered" or "Active").GroupBy(place => place.UserId).Where(person => person.Count() > 1))
+                yield return $"{person.Key} has {person.Count()} places for concert {concertId}.";
+        }
+        var bought = books.Reservations.Values.Where(row => row is { WasPaid: true, Pass: not null }).ToLookup(row => row.Pass!.Value);
+        foreach (var pass in bought.Where(pass => pass.Count() > 1))
+            yield return $"The pass {pass.Key} bought {string.Join(" and ", pass.Select(row => row.Id))}.";
+        foreach (var place in books.Places.Values.Where(place => place.Status == "Completed" && !bought.Contains(place.Id)))
+            yield return $"{place} has bought nothing.";
     }
 
     // The history chains from the first row to the present state, and what it entered and did not see refused it undid, in reverse.

@@ -4,7 +4,8 @@ using ConcertSaga.EndToEnd.Tests.Systems;
 namespace ConcertSaga.EndToEnd.Tests.Invariants;
 
 internal sealed record ReservationRow(
-    Guid Id, string State, string UserId, string? UnpaidUserId, int ScheduleId, int[] Seats, long? Price, string? Outcome, string? FailureCode, bool HasDeadline);
+    Guid Id, string State, string UserId, string? UnpaidUserId, int ScheduleId, int[] Seats, long? Price, string? Outcome, string? FailureCode, bool HasDeadline,
+    Guid? Pass, bool WasPaid);
 
 internal sealed record TransitionRow(int Sequence, string Trigger, string? From, string To, string? Detail);
 
@@ -17,6 +18,8 @@ internal sealed record AccountRow(string UserId, long Balance, long EntryCount);
 internal sealed record EntryRow(string UserId, long Sequence, string Kind, long Amount, long BalanceAfter, Guid? Reservation);
 
 internal sealed record PaymentRow(Guid Reservation, long Amount, string Status);
+
+internal sealed record PlaceRow(Guid Id, int ConcertId, string UserId, long Number, string Status);
 
 /// <summary>Everything the product wrote down, read from its databases and not through its code.</summary>
 internal sealed class Books
@@ -36,6 +39,11 @@ internal sealed class Books
     public required List<(string UserId, Guid Key, long Amount)> Charges { get; init; }
 
     public required Dictionary<Guid, PaymentRow> Payments { get; init; }
+
+    public required Dictionary<Guid, PlaceRow> Places { get; init; }
+
+    /// <summary>Places that were given, by concert.</summary>
+    public required Dictionary<int, long> PlacesGiven { get; init; }
 
     /// <summary>Messages that were decided and have not reached the bus.</summary>
     public required long Undelivered { get; init; }
@@ -65,6 +73,7 @@ internal sealed class Books
         await using var seats = await system.OpenAsync("Seats");
         await using var points = await system.OpenAsync("Points");
         await using var payments = await system.OpenAsync("Payments");
+        await using var queue = await system.OpenAsync("Queue");
 
         var transitions = await QueryAsync(orchestrator,
             """SELECT "ReservationId", "Sequence", "Trigger", "FromState", "ToState", "Detail" FROM "ReservationTransitions" ORDER BY "ReservationId", "Sequence" """,
@@ -73,11 +82,13 @@ internal sealed class Books
         {
             Reservations = (await QueryAsync(orchestrator,
                 """
-                SELECT "ReservationId", "CurrentState", "UserId", "UnpaidUserId", "ScheduleId", "SeatNumbers", "TotalPrice", "Outcome", "FailureCode", "Deadline"
+                SELECT "ReservationId", "CurrentState", "UserId", "UnpaidUserId", "ScheduleId", "SeatNumbers", "TotalPrice", "Outcome", "FailureCode", "Deadline",
+                       "QueueTokenId", "ConfirmedAt"
                 FROM "Reservations"
                 """,
                 row => new ReservationRow(row.GetGuid(0), row.GetString(1), row.GetString(2), Text(row, 3), row.GetInt32(4),
-                    Array.ConvertAll(row.GetString(5).Split(','), int.Parse), row.IsDBNull(6) ? null : row.GetInt64(6), Text(row, 7), Text(row, 8), !row.IsDBNull(9))))
+                    Array.ConvertAll(row.GetString(5).Split(','), int.Parse), row.IsDBNull(6) ? null : row.GetInt64(6), Text(row, 7), Text(row, 8), !row.IsDBNull(9),
+                    row.IsDBNull(10) ? null : row.GetGuid(10), !row.IsDBNull(11))))
                 .ToDictionary(row => row.Id),
             Transitions = transitions.ToLookup(row => row.Id, row => row.Row),
             Schedules = await QueryAsync(seats, """SELECT "ScheduleId", "AvailableSeats", "TotalSeats" FROM "Schedules" """,
@@ -93,6 +104,10 @@ internal sealed class Books
                 row => (row.GetString(0), row.GetGuid(1), row.GetInt64(2))),
             Payments = (await QueryAsync(payments, """SELECT "ReservationId", "Amount", "Status" FROM "Payments" """,
                 row => new PaymentRow(row.GetGuid(0), row.GetInt64(1), row.GetString(2)))).ToDictionary(row => row.Reservation),
+            PlacesGiven = (await QueryAsync(queue, """SELECT "ConcertId", "NextNumber" - 1 FROM "QueueCounters" """, row => (row.GetInt32(0), row.GetInt64(1))))
+                .ToDictionary(row => row.Item1, row => row.Item2),
+            Places = (await QueryAsync(queue, """SELECT "TokenId", "ConcertId", "UserId", "Number", "Status" FROM "QueueTokens" """,
+                row => new PlaceRow(row.GetGuid(0), row.GetInt32(1), row.GetString(2), row.GetInt64(3), row.GetString(4)))).ToDictionary(row => row.Id),
             Undelivered = (await QueryAsync(orchestrator,
                 """
                 SELECT (SELECT COUNT(*) FROM "OutboxState" WHERE "Delivered" IS NULL) + (SELECT COUNT(*) FROM "InboxState" WHERE "Delivered" IS NULL)
