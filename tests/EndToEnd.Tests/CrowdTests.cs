@@ -62,6 +62,9 @@ public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database,
     private async Task<(Answer[] Answers, string[] Statuses)> AskAtOnceAsync(SystemKind kind, ISystem system, Customer[] crowd, Func<int, SeatsOfDate> seats)
     {
         await WarmUpAsync(system);
+        // The rush is on the seats: everybody has been let in.
+        await Parallel.ForAsync(0, crowd.Length, new ParallelOptions { MaxDegreeOfParallelism = 32 },
+            async (index, _) => await crowd[index].PassAsync(SeatsOfDate.ConcertOf(seats(index).ScheduleId)));
         var start = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var asking = crowd.Select(async (customer, index) =>
         {
