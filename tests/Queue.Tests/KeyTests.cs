@@ -3,6 +3,7 @@ using ConcertSaga.Queue.Domain;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
+using Microsoft.EntityFrameworkCore;
 using Xunit;
 using static ConcertSaga.Queue.Tests.QueueUnderTest;
 
@@ -35,6 +36,17 @@ public sealed class KeyTests(PostgreSqlServer server)
         // Payment is possible for as long as seats are held, and a minute.
         Assert.Equal($"{Now.AddMinutes(8).ToUnixTimeSeconds()}", claims["exp"]);
         Assert.DoesNotContain("number", claims.Keys);
+    }
+
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Snapshot_BeforeTheFirstKeys_MakesThem(DatabaseProvider provider)
+    {
+        await using var queue = await StartAsync(provider, server);
+        await queue.ReadAsync(database => database.Keys.ExecuteDeleteAsync());
+
+        var snapshot = await queue.SnapshotAsync();
+
+        Assert.Equal([QueueTokenKind.Waiting, QueueTokenKind.Pass], snapshot.Keys.Select(key => key.Kind).Order());
     }
 
     [Theory, MemberData(nameof(Providers))]

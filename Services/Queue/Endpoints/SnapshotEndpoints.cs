@@ -16,7 +16,7 @@ internal static class SnapshotEndpoints
 
     /// <summary>All a gateway has to know of the waiting rooms. Not routed by any gateway.</summary>
     internal static async Task<Ok<QueueSnapshot>> GetSnapshot(
-        QueueDbContext database, Rooms rooms, IOptions<QueueOptions> options, TimeProvider clock, CancellationToken cancellationToken)
+        QueueDbContext database, Rooms rooms, KeyRing ring, IOptions<QueueOptions> options, TimeProvider clock, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         var oldest = now - AfterSale;
@@ -26,8 +26,17 @@ internal static class SnapshotEndpoints
         var revocations = await database.Tokens.Where(token => token.RevokedSequence != null && token.Exp > now)
             .Select(token => new QueueTokenRevoked(token.ConcertId, token.RevokedSequence!.Value, token.TokenId, token.Exp))
             .ToArrayAsync(cancellationToken);
-        var keys = await database.Keys.AsNoTracking().Where(key => key.ValidUntil > now).OrderBy(key => key.SignsFrom).ToListAsync(cancellationToken);
+        var keys = await ReadKeysAsync(database, now, cancellationToken);
+        if (keys.Count == 0)
+        {
+            // Asked for before the first keys were made, by a gateway that started at the same moment.
+            await ring.RefreshAsync(cancellationToken);
+            keys = await ReadKeysAsync(database, now, cancellationToken);
+        }
         return TypedResults.Ok(new QueueSnapshot(
             now, options.Value.PollBudget, [.. keys.Select(KeyRing.Publish)], [.. concerts.Select(room => rooms.Describe(room, now))], revocations));
     }
+
+    private static Task<List<QueueKey>> ReadKeysAsync(QueueDbContext database, DateTimeOffset now, CancellationToken cancellationToken) =>
+        database.Keys.AsNoTracking().Where(key => key.ValidUntil > now).OrderBy(key => key.SignsFrom).ToListAsync(cancellationToken);
 }
