@@ -14,11 +14,14 @@ internal sealed class CheckedBearerTokens(TimeProvider time)
 
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
-    private readonly RecentCache<UInt128, (ClaimsPrincipal User, DateTimeOffset Until)> _users = new(Kept);
+    private readonly RecentCache<UInt128, (ClaimsPrincipal User, string UserId, DateTimeOffset Until)> _users = new(Kept);
+
+    /// <summary>Whose token a request shows, if it is one of these.</summary>
+    public string? UserOf(HttpRequest request) => Find(request) is { } known ? known.UserId : null;
 
     public Task Recall(MessageReceivedContext context)
     {
-        if (Find(context.Request) is { } hash && _users.TryGet(hash, out var known) && time.GetUtcNow() < known.Until)
+        if (Find(context.Request) is { } known)
         {
             context.Principal = known.User;
             context.Success();
@@ -29,10 +32,13 @@ internal sealed class CheckedBearerTokens(TimeProvider time)
     public void Keep(TokenValidatedContext context)
     {
         var (end, latest) = (new DateTimeOffset(context.SecurityToken.ValidTo, TimeSpan.Zero), time.GetUtcNow() + Longest);
-        if (Find(context.Request) is { } hash)
-            _users.Set(hash, (context.Principal!, end < latest ? end : latest));
+        if (Hash(context.Request) is { } hash && context.Principal!.UserId() is { } userId)
+            _users.Set(hash, (context.Principal!, userId, end < latest ? end : latest));
     }
 
-    private static UInt128? Find(HttpRequest request) =>
+    private (ClaimsPrincipal User, string UserId)? Find(HttpRequest request) =>
+        Hash(request) is { } hash && _users.TryGet(hash, out var known) && time.GetUtcNow() < known.Until ? (known.User, known.UserId) : null;
+
+    private static UInt128? Hash(HttpRequest request) =>
         request.Headers.Authorization is [{ } header] && header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? TokenHash.Of(header.AsSpan(Scheme.Length)) : null;
 }
