@@ -6,6 +6,7 @@ using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Gateway.SignIn;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using OpenTelemetry.Metrics;
 
 namespace ConcertSaga.Gateway;
 
@@ -28,6 +29,7 @@ public static class GatewayService
         builder.AddSeatMaps();
         builder.AddEventStreams();
         builder.AddRefusalCounter();
+        builder.DropCostlyMetrics();
         return builder;
     }
 
@@ -70,6 +72,12 @@ public static class GatewayService
         builder.Services.AddSingleton<EventStreams>();
         builder.Services.AddHostedService(provider => provider.GetRequiredService<EventStreams>());
     }
+
+    /// <summary>What the framework counts for every small piece of a request, and nobody asks for, is a good part of what a poll costs.</summary>
+    private static void DropCostlyMetrics(this WebApplicationBuilder builder) =>
+        builder.Services.ConfigureOpenTelemetryMeterProvider(metrics => metrics
+            .AddView("aspnetcore.memory_pool.*", MetricStreamConfiguration.Drop)
+            .AddView("aspnetcore.routing.match_attempts", MetricStreamConfiguration.Drop));
 
     /// <summary>
     /// Puts the steps in their order, cheap before expensive. The token is read before the rate limits, because a bucket belongs to a user

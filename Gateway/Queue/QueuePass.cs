@@ -86,15 +86,14 @@ internal sealed class QueuePass(WaitingRoom room, SnapshotReader snapshots, Sche
     public QueueToken? Read(string text, out string? wrong)
     {
         // A token that is too long is not worth hashing either.
-        var isReadable = text.Length <= QueueToken.MaxLength;
-        var hash = isReadable ? TokenHash.Of(text) : default;
+        var hash = text.Length <= QueueToken.MaxLength ? TokenHash.Of(text) : null;
         wrong = null;
-        if (isReadable && _checked.TryGet(hash, out var known) && ReferenceEquals(room.Key(known.Key.Kid), known.Key))
+        if (hash is { } one && _checked.TryGet(one, out var known) && ReferenceEquals(room.Key(known.Key.Kid), known.Key))
             return known;
         var token = QueueToken.Read(text, room, time.GetUtcNow(), out wrong);
         // Waiting tokens are cheap to check, and far too many to remember.
         if (token is { Kind: QueueTokenKind.Pass })
-            _checked.Set(hash, token);
+            _checked.Set(hash!.Value, token);
         return token;
     }
 
