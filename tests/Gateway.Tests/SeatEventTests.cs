@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using System.Text;
 using ConcertSaga.Contracts.Queue;
 using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Gateway.Events;
@@ -160,6 +162,41 @@ public sealed class SeatEventTests : IClassFixture<GatewayFixture>
         await first.DisposeAsync();
         await Eventually.TrueAsync(() => gateway.Services.GetRequiredService<EventStreams>().Open == 2, TimeSpan.FromSeconds(5), "the ended stream is no longer counted");
         await using var again = await EventReader.OpenAsync(Open("mina"));
+    }
+
+    [Fact]
+    public async Task Client_ThatDoesNotRead_IsEndedAndFillsNoMemory()
+    {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null, "--Limits:MinBytesPerSecond=100000");
+        var (streams, changes) = (gateway.Services.GetRequiredService<EventStreams>(), gateway.Services.GetRequiredService<SeatChanges>());
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var client = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await client.ConnectAsync(gateway.Address.Host, gateway.Address.Port, limit.Token);
+        await client.SendAsync(Encoding.ASCII.GetBytes($"GET /api/schedules/{_scheduleId}/seats/events HTTP/1.1\r\nHost: localhost\r\n" +
+            $"Authorization: Bearer {Tokens.For(_user)}\r\nX-Queue-Token: {QueueTokens.Pass(_user)}\r\n\r\n"), limit.Token);
+        await Eventually.TrueAsync(() => streams.Open == 1, TimeSpan.FromSeconds(10), "the stream is open");
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+
+        // Far more than any buffer holds: 40 MB as objects, half as much again as text.
+        var version = 5;
+        for (var i = 0; i < 10_000; i++)
+        {
+            changes.Apply(new SeatsChanged(_scheduleId, ++version, [.. Enumerable.Range(1, 100).Select(number => new SeatChange(number, "Held"))]));
+            Volatile.Write(ref _version, version);
+            if (i % 100 == 0)
+                await streams.NextTick.WaitAsync(limit.Token);
+        }
+
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 8 * 1024 * 1024);
+        await Eventually.TrueAsync(() => streams.Open == 0, TimeSpan.FromSeconds(30), "the connection is ended");
+        var buffer = new byte[64 * 1024];
+        await Assert.ThrowsAnyAsync<SocketException>(async () =>
+        {
+            // What was under way still comes; then the connection is reset and not ended as if all had been said.
+            while (await client.ReceiveAsync(buffer, limit.Token) > 0)
+            {
+            }
+        });
     }
 
     private static (string?, string?) Named(Event? one) => (one?.Name, one?.Id);
