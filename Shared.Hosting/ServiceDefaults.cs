@@ -64,11 +64,11 @@ public static class ServiceDefaults
             .WithTracing(tracing =>
             {
                 tracing.AddHttpClientInstrumentation().AddSource("MassTransit", "Npgsql");
-                // Spans that nobody takes are a good part of what a small request costs; trace ids are given and passed on all the same.
+                // Filling spans that nobody takes is a good part of what a small request costs; trace ids are given and passed on all the same.
                 if (isTaken)
                     tracing.AddAspNetCoreInstrumentation(http => http.Filter = request => !request.Request.Path.StartsWithSegments("/health"));
                 else
-                    tracing.SetSampler(new AlwaysOffSampler());
+                    tracing.AddSource("Microsoft.AspNetCore").SetSampler(new AlwaysOffSampler());
             })
             .WithMetrics(metrics => metrics
                 .AddAspNetCoreInstrumentation()
