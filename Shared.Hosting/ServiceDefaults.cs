@@ -63,13 +63,12 @@ public static class ServiceDefaults
             .ConfigureResource(resource => resource.AddService($"concertsaga-{name}"))
             .WithTracing(tracing =>
             {
-                tracing
-                    .AddAspNetCoreInstrumentation(http => http.Filter = request => !request.Request.Path.StartsWithSegments("/health"))
-                    .AddHttpClientInstrumentation()
-                    .AddSource("MassTransit", "Npgsql");
+                tracing.AddHttpClientInstrumentation().AddSource("MassTransit", "Npgsql");
                 // Filling spans that nobody takes is a good part of what a small request costs; trace ids are given and passed on all the same.
-                if (!isTaken)
-                    tracing.SetSampler(new AlwaysOffSampler());
+                if (isTaken)
+                    tracing.AddAspNetCoreInstrumentation(http => http.Filter = request => !request.Request.Path.StartsWithSegments("/health"));
+                else
+                    tracing.AddSource("Microsoft.AspNetCore").SetSampler(new AlwaysOffSampler());
             })
             .WithMetrics(metrics => metrics
                 .AddAspNetCoreInstrumentation()

@@ -48,10 +48,12 @@ internal static class RateLimits
     public static void AddRateLimits(this WebApplicationBuilder builder)
     {
         var options = builder.AddOptionsSection<RateLimitsOptions>("RateLimits");
+        builder.Services.AddSingleton(services => new PollBuckets(options.Poll, services.GetRequiredService<TimeProvider>()));
         builder.Services.AddRateLimiter(limiter =>
         {
             limiter.AddBucket(nameof(options.Read), options.Read);
-            limiter.AddBucket(nameof(options.Poll), options.Poll);
+            limiter.AddPolicy(nameof(options.Poll), context => RateLimitPartition.Get(Owner(context), owner => new PollBuckets.Limiter(
+                context.RequestServices.GetRequiredService<PollBuckets>(), owner, context.RequestServices.GetRequiredService<TimeProvider>())));
             limiter.AddBucket(nameof(options.Queue), options.Queue);
             limiter.AddBucket(nameof(options.Booking), options.Booking);
             limiter.AddBucket(nameof(options.SignIn), options.SignIn);
@@ -78,6 +80,9 @@ internal static class RateLimits
         limiter.AddPolicy(policy, context => RateLimitPartition.GetTokenBucketLimiter(Owner(context), _ => bucket));
     }
 
+    /// <summary>Whose bucket a signed-in user takes from.</summary>
+    internal static string OwnerOf(string userId) => $"user {userId}";
+
     /// <summary>
     /// Whose bucket a request takes from. An IPv6 caller owns a whole /64, so single addresses of it are not told apart: otherwise one
     /// machine would have as many buckets as it likes.
@@ -85,7 +90,7 @@ internal static class RateLimits
     internal static string Owner(HttpContext context)
     {
         if (context.User.UserId() is { } user)
-            return $"user {user}";
+            return OwnerOf(user);
         var address = context.Connection.RemoteIpAddress;
         if (address is { IsIPv4MappedToIPv6: true })
             address = address.MapToIPv4();

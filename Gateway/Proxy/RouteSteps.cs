@@ -1,7 +1,9 @@
 using System.Collections.Frozen;
+using ConcertSaga.Gateway.Limits;
 using ConcertSaga.Gateway.Queue;
 using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Shared.Hosting;
+using Yarp.ReverseProxy.Model;
 
 namespace ConcertSaga.Gateway.Proxy;
 
@@ -40,6 +42,12 @@ internal static class RouteSteps
         proxy.Use(next => context =>
             Metadata(context)?.TryGetValue(AnsweredBy, out var answer) == true ? answers[answer](context, next) : next(context));
     }
+
+    /// <summary>Whether a route is answered by <see cref="QueuePolls"/> under the policies it ships with.</summary>
+    public static bool IsPlainPoll(Endpoint endpoint) =>
+        endpoint.Metadata.GetMetadata<RouteModel>()?.Config is { AuthorizationPolicy: "Default", RateLimiterPolicy: nameof(RateLimitsOptions.Poll), CorsPolicy: null, Metadata: { } metadata }
+        && metadata.TryGetValue(AnsweredBy, out var answer) && answer == nameof(QueuePolls)
+        && metadata.TryGetValue(QueueToken, out var use) && use == nameof(QueueTokenUse.Any);
 
     private static IReadOnlyDictionary<string, string>? Metadata(HttpContext context) => context.GetReverseProxyFeature().Route.Config.Metadata;
 

@@ -71,26 +71,30 @@ internal sealed class QueuePass(WaitingRoom room, SnapshotReader snapshots, Sche
             return (null, QueueRefusal.Missing);
         if (!room.HasKeys)
             return (null, QueueRefusal.Unavailable);
-        // A token that is too long is not worth hashing either.
-        var isReadable = text.Length <= QueueToken.MaxLength;
-        var hash = isReadable ? TokenHash.Of(text) : default;
-        if (isReadable && _checked.TryGet(hash, out var known) && ReferenceEquals(room.Key(known.Key.Kid), known.Key))
-            return (known, null);
-
-        var token = QueueToken.Read(text, room, time.GetUtcNow(), out var wrong);
+        var token = Read(text, out var wrong);
         if (wrong == QueueToken.UnknownKey)
         {
             // A key is told a while before the first token is signed with it, but perhaps nothing was read since.
             if (!await snapshots.ReadAsync())
                 return (null, QueueRefusal.Unavailable);
-            token = QueueToken.Read(text, room, time.GetUtcNow(), out wrong);
+            token = Read(text, out wrong);
         }
-        if (token is null)
-            return (null, QueueRefusal.Invalid(wrong!));
+        return token is null ? (null, QueueRefusal.Invalid(wrong!)) : (token, null);
+    }
+
+    /// <summary>Reads a token with the keys that are known; null when it is none by them.</summary>
+    public QueueToken? Read(string text, out string? wrong)
+    {
+        // A token that is too long is not worth hashing either.
+        var hash = text.Length <= QueueToken.MaxLength ? TokenHash.Of(text) : null;
+        wrong = null;
+        if (hash is { } one && _checked.TryGet(one, out var known) && ReferenceEquals(room.Key(known.Key.Kid), known.Key))
+            return known;
+        var token = QueueToken.Read(text, room, time.GetUtcNow(), out wrong);
         // Waiting tokens are cheap to check, and far too many to remember.
-        if (token.Kind == QueueTokenKind.Pass)
-            _checked.Set(hash, token);
-        return (token, null);
+        if (token is { Kind: QueueTokenKind.Pass })
+            _checked.Set(hash!.Value, token);
+        return token;
     }
 
     /// <summary>The concert the address is about, where that is known; Seats refuses what slips through here.</summary>

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text.Json;
 using ConcertSaga.Contracts.Queue;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -6,6 +8,10 @@ namespace ConcertSaga.Gateway.Queue;
 /// <summary><c>GET /api/queue/tokens/current</c>: where the caller stands, from memory. Only who has been offered a pass is passed on to Queue.</summary>
 internal sealed class QueuePolls(WaitingRoom room, QueuePass pass, TimeProvider time)
 {
+    // One for each thread, because an answer is written in one go.
+    [ThreadStatic]
+    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? t_json;
+
     public Task AnswerAsync(HttpContext context, RequestDelegate next)
     {
         var shown = context.Features.GetRequiredFeature<ShownToken>();
@@ -31,9 +37,24 @@ internal sealed class QueuePolls(WaitingRoom room, QueuePass pass, TimeProvider 
         : !room.CanJudge(token.ConcertId) ? QueueRefusal.Unavailable
         : null;
 
-    private static Task WriteAsync(HttpContext context, QueueTokenView view)
+    /// <summary>Writes an answer whole, with its length: it then goes out in one piece.</summary>
+    public static async Task WriteAsync(HttpContext context, QueueTokenView view)
     {
-        context.Response.Headers.CacheControl = "no-store";
-        return context.Response.WriteAsJsonAsync(view, GatewayJson.Default.QueueTokenView);
+        var (buffer, writer) = t_json ??= NewJson();
+        buffer.ResetWrittenCount();
+        writer.Reset();
+        JsonSerializer.Serialize(writer, view, GatewayJson.Default.QueueTokenView);
+        var response = context.Response;
+        response.Headers.CacheControl = "no-store";
+        response.ContentType = "application/json; charset=utf-8";
+        response.ContentLength = buffer.WrittenCount;
+        // Copied on this thread, before anything is waited for.
+        await response.BodyWriter.WriteAsync(buffer.WrittenMemory, context.RequestAborted);
+    }
+
+    private static (ArrayBufferWriter<byte>, Utf8JsonWriter) NewJson()
+    {
+        var buffer = new ArrayBufferWriter<byte>(2048);
+        return (buffer, new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true }));
     }
 }

@@ -49,16 +49,17 @@ public sealed class WaitingRoom(TimeProvider time)
     /// </summary>
     internal bool WantsSnapshot =>
         !HasKeys || IsOlder(Volatile.Read(ref _lastNews), Silence) || IsOlder(Volatile.Read(ref _lastSnapshot), KeysAge)
-        || _lines.Values.Any(line => line.GapSince != Never);
+        || _lines.Values.Any(line => line.GapSince != Line.None);
 
     /// <summary>How far a waiting room is; null when nobody has said.</summary>
     internal QueueAdvanced? Find(int concertId) => _lines.TryGetValue(concertId, out var line) ? line.Room : null;
 
     /// <summary>
-    /// Whether a pass for the concert can be judged: nothing this gateway should have heard is missing for longer than it may be.
+    /// Whether a pass for the concert can be judged: nothing this gateway should have heard is missing for longer than it may be. A gap that
+    /// is found after a silence is as old as the silence.
     /// </summary>
     internal bool CanJudge(int concertId) =>
-        IsFresh && !(_lines.TryGetValue(concertId, out var line) && line.GapSince is var gap and not Never && IsOlder(gap, MostAge));
+        IsFresh && !(_lines.TryGetValue(concertId, out var line) && line.GapSince is var gap and not Line.None && IsOlder(gap, MostAge));
 
     /// <summary>Whether the token ended before its time.</summary>
     internal bool IsRevoked(Guid tokenId) => _revoked.ContainsKey(tokenId);
@@ -75,10 +76,12 @@ public sealed class WaitingRoom(TimeProvider time)
         {
             var line = LineOf(room.ConcertId);
             line.Learn(room);
-            Note(line, room.Sequence);
             // A message that lay in a queue for long says nothing about now, and nothing counts before the first snapshot.
-            if (_lastNews != Never && time.GetUtcNow() - room.At < MostAge)
+            var isNews = _lastNews != Never && time.GetUtcNow() - room.At < MostAge;
+            line.Heard(room.Sequence, isNews ? time.GetTimestamp() : Never);
+            if (isNews)
                 _lastNews = time.GetTimestamp();
+            ForgetEnded();
         }
     }
 
@@ -87,7 +90,9 @@ public sealed class WaitingRoom(TimeProvider time)
         lock (_gate)
         {
             Revoke(revoked);
-            Note(LineOf(revoked.ConcertId), revoked.Sequence);
+            // It does not say when it was sent, so it proves nothing about what came before it.
+            LineOf(revoked.ConcertId).Heard(revoked.Sequence, Never);
+            ForgetEnded();
         }
     }
 
@@ -125,12 +130,6 @@ public sealed class WaitingRoom(TimeProvider time)
 
     private Line LineOf(int concertId) => _lines.GetOrAdd(concertId, _ => new Line());
 
-    private void Note(Line line, long sequence)
-    {
-        line.Heard(sequence, time.GetTimestamp());
-        ForgetEnded();
-    }
-
     private void Revoke(QueueTokenRevoked revoked)
     {
         if (_revoked.TryAdd(revoked.TokenId, revoked.Exp))
@@ -149,15 +148,22 @@ public sealed class WaitingRoom(TimeProvider time)
     /// <summary>One waiting room, and which of its messages were heard. Messages overtake each other a little, so a gap may close by itself.</summary>
     private sealed class Line
     {
+        /// <summary>The <see cref="GapSince"/> of a line that misses nothing.</summary>
+        public const long None = long.MaxValue;
+
         private const int MostAhead = 256;
 
         private readonly SortedSet<long> _ahead = [];
         private long _complete;
-        private long _gapSince = Never;
+        private long _completeAt = Never;
+        private long _gapSince = None;
 
         public QueueAdvanced? Room { get; private set; }
 
-        /// <summary>Since when, by the monotonic clock, a message is missing; <see cref="Never"/> when none is.</summary>
+        /// <summary>
+        /// When, by the monotonic clock, this line was last known without a gap, if it has one now; <see cref="Never"/> when it never was, and
+        /// <see cref="None"/> without a gap.
+        /// </summary>
         public long GapSince => Volatile.Read(ref _gapSince);
 
         public void Learn(QueueAdvanced room)
@@ -166,6 +172,8 @@ public sealed class WaitingRoom(TimeProvider time)
                 Room = room;
         }
 
+        /// <param name="sequence">The message's.</param>
+        /// <param name="now">When it was heard; <see cref="Never"/> when it may be old.</param>
         public void Heard(long sequence, long now)
         {
             if (sequence > _complete)
@@ -187,7 +195,9 @@ public sealed class WaitingRoom(TimeProvider time)
         {
             while (_ahead.Remove(_complete + 1))
                 _complete++;
-            Volatile.Write(ref _gapSince, _ahead.Count == 0 ? Never : _gapSince == Never ? now : _gapSince);
+            if (_ahead.Count == 0)
+                _completeAt = Math.Max(_completeAt, now);
+            Volatile.Write(ref _gapSince, _ahead.Count == 0 ? None : _completeAt);
         }
     }
 }

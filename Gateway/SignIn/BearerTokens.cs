@@ -33,6 +33,8 @@ internal static class BearerTokens
         if (demo is not null)
             builder.Services.AddSingleton(demo);
 
+        var remembered = new CheckedBearerTokens(TimeProvider.System);
+        builder.Services.AddSingleton(remembered);
         builder.Services.AddAuthorization(authorization => authorization.AddPolicy("Ops",
             operators => operators.RequireAuthenticatedUser().RequireAssertion(caller => caller.User.Roles().Contains("ops"))));
         builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(bearer =>
@@ -53,7 +55,6 @@ internal static class BearerTokens
             bearer.TokenValidationParameters.RoleClaimType = "roles";
             bearer.MapInboundClaims = false;
             bearer.IncludeErrorDetails = false;
-            var remembered = new CheckedBearerTokens(TimeProvider.System);
             bearer.Events = new JwtBearerEvents
             {
                 OnMessageReceived = remembered.Recall,

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using ConcertSaga.Gateway.Limits;
 using ConcertSaga.Gateway.Tests.Hosts;
 using Microsoft.AspNetCore.Http;
@@ -68,12 +70,67 @@ public sealed class LimitTests : IClassFixture<GatewayFixture>
         await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null, "--RateLimits:Poll:Burst=20", "--RateLimits:Poll:PerSecond=1");
         var token = QueueTokens.Waiting("mina", 100);
 
-        var flood = await Task.WhenAll(Enumerable.Range(0, 300).Select(_ => gateway.SendAsync("GET", "/api/queue/tokens/current", Tokens.For("mina"), null, ("X-Queue-Token", token))));
-        var booking = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => gateway.SendAsync("POST", "/api/reservations", Tokens.For("mina"), new StringContent("{}"))));
+        // The same bearer token each time, so that most of the flood goes the quick way and the rest the long one.
+        var bearer = Tokens.For("mina");
+
+        var flooding = Enumerable.Range(0, 300).Select(_ => gateway.SendAsync("GET", "/api/queue/tokens/current", bearer, null, ("X-Queue-Token", token))).ToArray();
+        var booking = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => gateway.SendAsync("POST", "/api/reservations", bearer, new StringContent("{}"))));
+        var flood = await Task.WhenAll(flooding);
 
         Assert.InRange(flood.Count(response => (int)response.StatusCode == 429), 250, 280);
+        Assert.Equal(300, flood.Count(response => (int)response.StatusCode is 200 or 429));
         Assert.All(booking, response => Assert.Equal(200, (int)response.StatusCode));
         Assert.Equal(20, _upstream.Seen.Length);
+    }
+
+    [Fact]
+    public async Task Body_BelowTheLeastRate_IsCutOffThoughItNeverStops()
+    {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null, "--Limits:MinBytesPerSecond=1000");
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var client = new TcpClient();
+        await client.ConnectAsync(gateway.Address.Host, gateway.Address.Port, limit.Token);
+        var stream = client.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST /api/reservations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Tokens.For("mina")}\r\n" +
+            $"X-Queue-Token: {QueueTokens.Pass("mina")}\r\nContent-Length: 10000\r\n\r\n"), limit.Token);
+        using var reader = new StreamReader(stream);
+        var reading = reader.ReadToEndAsync(limit.Token);
+        using var clock = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+
+        // Ten bytes a second, a hundredth of what is asked for, until the answer has come and the connection is closed.
+        while (!reading.IsCompleted && await clock.WaitForNextTickAsync(limit.Token))
+        {
+            try
+            {
+                await stream.WriteAsync(" "u8.ToArray(), limit.Token);
+            }
+            catch (IOException)
+            {
+                break;
+            }
+        }
+
+        var answer = await reading;
+        Assert.StartsWith("HTTP/1.1 408 ", answer, StringComparison.Ordinal);
+        Assert.Contains("\"code\":\"REQUEST_TIMEOUT\"", answer, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Content-Length: 2\r\nTransfer-Encoding: chunked")]
+    [InlineData("Content-Length: 2\r\nContent-Length: 30")]
+    [InlineData("Transfer-Encoding: identity")]
+    [InlineData("Transfer-Encoding : chunked")]
+    [InlineData("X-User-Id : other")]
+    [InlineData("Content-Length: 2\r\n X-User-Id: other")]
+    public async Task Request_ThatTwoServersMightReadDifferently_ReachesNothing(string headers)
+    {
+        var answer = await _gateway.SendRawAsync(
+            $"POST /api/reservations HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {Tokens.For("mina")}\r\nX-Queue-Token: {QueueTokens.Pass("mina")}\r\n" +
+            $"{headers}\r\nConnection: close\r\n\r\n{{}}");
+
+        Assert.StartsWith("HTTP/1.1 400 ", answer, StringComparison.Ordinal);
+        Assert.Empty(_upstream.Seen);
     }
 
     [Fact]

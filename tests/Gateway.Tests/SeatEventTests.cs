@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using System.Text;
 using ConcertSaga.Contracts.Queue;
 using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Gateway.Events;
@@ -160,6 +162,46 @@ public sealed class SeatEventTests : IClassFixture<GatewayFixture>
         await first.DisposeAsync();
         await Eventually.TrueAsync(() => gateway.Services.GetRequiredService<EventStreams>().Open == 2, TimeSpan.FromSeconds(5), "the ended stream is no longer counted");
         await using var again = await EventReader.OpenAsync(Open("mina"));
+    }
+
+    [Fact]
+    public async Task Client_ThatDoesNotRead_IsEndedAndFillsNoMemory()
+    {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address, null, "--Limits:MinBytesPerSecond=100000");
+        var (streams, changes) = (gateway.Services.GetRequiredService<EventStreams>(), gateway.Services.GetRequiredService<SeatChanges>());
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var client = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await client.ConnectAsync(gateway.Address.Host, gateway.Address.Port, limit.Token);
+        await client.SendAsync(Encoding.ASCII.GetBytes($"GET /api/schedules/{_scheduleId}/seats/events HTTP/1.1\r\nHost: localhost\r\n" +
+            $"Authorization: Bearer {Tokens.For(_user)}\r\nX-Queue-Token: {QueueTokens.Pass(_user)}\r\n\r\n"), limit.Token);
+        await Eventually.TrueAsync(() => streams.Open == 1, TimeSpan.FromSeconds(10), "the stream is open");
+        // Far more than any buffer holds: 35 MB as text.
+        var applied = new List<WeakReference>();
+        for (var i = 0; i < 10_000; i++)
+        {
+            applied.Add(Apply(changes));
+            if (i % 2000 == 0)
+                await streams.NextTick.WaitAsync(limit.Token);
+        }
+        GC.Collect();
+
+        // The unread ones, those for clients that come back, and some that are being written.
+        Assert.InRange(applied.Count(change => change.IsAlive), 1, 256 + 64 + 80);
+        await Eventually.TrueAsync(() => streams.Open == 0, TimeSpan.FromSeconds(30), "the connection is ended");
+        // Whoever still does not read is cut off, and not only told that this is the end: what is sent there finds nobody.
+        using var clock = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+        await Assert.ThrowsAsync<SocketException>(async () =>
+        {
+            while (await clock.WaitForNextTickAsync(limit.Token))
+                await client.SendAsync(" "u8.ToArray(), limit.Token);
+        });
+    }
+
+    private WeakReference Apply(SeatChanges changes)
+    {
+        var change = new SeatsChanged(_scheduleId, Interlocked.Increment(ref _version), [.. Enumerable.Range(1, 100).Select(number => new SeatChange(number, "Held"))]);
+        changes.Apply(change);
+        return new WeakReference(change);
     }
 
     private static (string?, string?) Named(Event? one) => (one?.Name, one?.Id);

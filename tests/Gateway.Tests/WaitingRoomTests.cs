@@ -82,6 +82,28 @@ public sealed class WaitingRoomTests
     }
 
     [Fact]
+    public void Gap_FoundAfterASilence_IsAsOldAsTheSilence()
+    {
+        Read(Snapshot());
+        _time.Advance(TimeSpan.FromSeconds(6));
+
+        Advance(4, 4);
+        Assert.False(_room.CanJudge(1));
+
+        Revoke(3);
+        Assert.True(_room.CanJudge(1));
+    }
+
+    [Fact]
+    public void Line_NeverKnownWithoutAGap_IsNotJudged()
+    {
+        Read(Snapshot());
+        _room.Apply(QueueTokens.Room(2, 5, 5, _time.GetUtcNow()));
+
+        Assert.Equal((false, true, true), (_room.CanJudge(2), _room.CanJudge(1), _room.WantsSnapshot));
+    }
+
+    [Fact]
     public void Sequence_OutOfOrder_ClosesItsGapByItself()
     {
         Read(Snapshot());
