@@ -12,7 +12,10 @@ internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequests reque
     private readonly PriorityQueue<int, long> _inside = new();
     private readonly Lock _gate = new();
     private int _highest, _overtaken, _worse, _claimed, _tooLate, _vanished, _vanishedInside, _paid;
-    private long _late, _refused;
+    private long _refused;
+
+    // Milliseconds and polls: of the crowd, and of those near the front.
+    private readonly long[] _late = new long[2], _asked = new long[2];
 
     /// <summary>Since the last <see cref="Restart"/>.</summary>
     public Histogram Polls { get; private set; } = new();
@@ -40,9 +43,9 @@ internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequests reque
     public long Refused => _refused;
 
     /// <summary>How late polls were on average, in seconds.</summary>
-    public double LateSeconds => Polls.Count == 0 ? 0 : (double)Interlocked.Read(ref _late) / 1000 / Polls.Count;
+    public double LateSeconds(bool isNear) => _late[isNear ? 1 : 0] / 1000.0 / Math.Max(1, _asked[isNear ? 1 : 0]);
 
-    public void Restart() => (Polls, _late) = (new Histogram(), 0);
+    public void Restart() => Polls = new Histogram();
 
     /// <summary>These people enter, at the gateway or at the queue service itself, as fast as so many connections can.</summary>
     /// <returns>How many did before the time was over, and how long each took.</returns>
@@ -116,7 +119,8 @@ internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequests reque
             var began = Stopwatch.GetTimestamp();
             var answer = await connection.SendAsync(length, CancellationToken.None);
             var milliseconds = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
-            Interlocked.Add(ref _late, (long)(late * 1000));
+            Interlocked.Add(ref _late[isNear ? 1 : 0], (long)(late * 1000));
+            Interlocked.Increment(ref _asked[isNear ? 1 : 0]);
             if (answer.Status is 429 or 503)
             {
                 Interlocked.Increment(ref _refused);

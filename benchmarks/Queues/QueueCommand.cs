@@ -10,8 +10,9 @@ namespace ConcertSaga.Benchmarks.Queues;
 /// <param name="Vanish">The share of people who are gone when it is their turn.</param>
 /// <param name="Capacity">Slots.</param>
 /// <param name="StaySeconds">How long a person is inside on average until the reservation is paid.</param>
+/// <param name="WindowSeconds">How long an offer is good.</param>
 /// <param name="Write">Whether the result goes into the document.</param>
-internal sealed record QueuePlan(int People, double Minutes, double Vanish, int Capacity, double StaySeconds, bool Write)
+internal sealed record QueuePlan(int People, double Minutes, double Vanish, int Capacity, double StaySeconds, int WindowSeconds, bool Write)
 {
     /// <summary>Of the demo data.</summary>
     public const int ConcertId = 1;
@@ -26,7 +27,7 @@ internal sealed record QueuePlan(int People, double Minutes, double Vanish, int 
     public int Near => 10 * BatchSize;
 
     /// <summary>Those after the first few who enter at the queue service itself, before the sale opens; the rest comes through the gateway while it is open.</summary>
-    public int Early => Few + ((People - Few) * 9 / 10);
+    public int Early => Few + ((int)((People - Few) * 0.95));
 }
 
 internal static class QueueCommand
@@ -39,18 +40,19 @@ internal static class QueueCommand
         var minutes = Between("--minutes", "How long the sale is open.", 5, 0.1, 600);
         var vanish = Between("--vanish", "The share of people who are gone when it is their turn.", 0.3, 0, 1);
         var capacity = SagaCommand.Positive("--capacity", "How many people can be inside at the same time.", 500);
-        var stay = Between("--stay", $"Seconds a person is inside on average; without it {DefaultStay}, or a third of a short sale.", 0, 0, 3600);
+        var stay = Between("--stay", $"Seconds a person is inside on average; without it {DefaultStay}, or six tenths of a short sale.", 0, 0, 3600);
+        var window = SagaCommand.Positive("--window", "Seconds an offer is good.", 60);
         var write = new Option<bool>("--write") { Description = "Writes the result into docs/performance.md." };
         var command = new Command("queue", "A crowd before the waiting room: a real gateway and queue service. Build the solution in Release first.")
         {
-            people, minutes, vanish, capacity, stay, write
+            people, minutes, vanish, capacity, stay, window, write
         };
         command.SetAction((parsed, cancellation) =>
         {
             var (open, asked) = (parsed.GetValue(minutes), parsed.GetValue(stay));
             return QueueBenchmark.RunAsync(new QueuePlan(
                 Math.Max(parsed.GetValue(people), 10 * QueuePlan.Few), open, parsed.GetValue(vanish), parsed.GetValue(capacity),
-                asked > 0 ? asked : Math.Min(DefaultStay, open * 60 / 3), parsed.GetValue(write)), cancellation);
+                asked > 0 ? asked : Math.Min(DefaultStay, open * 60 * 0.6), parsed.GetValue(window), parsed.GetValue(write)), cancellation);
         });
         return command;
     }

@@ -24,7 +24,7 @@ internal sealed class QueueRun(QueuePlan plan, Cluster cluster, Crowd crowd, Cro
     public async Task AskFewAsync(TimeSpan time, int connections, CancellationToken cancellation)
     {
         _entered += (await load.EnterAsync(cluster.Gateway, false, 0, QueuePlan.Few, 1, time, poll: false, cancellation)).Count;
-        await load.AskOftenAsync(cluster.Gateway, QueuePlan.Few, connections, time / 3, cancellation);
+        await load.AskOftenAsync(cluster.Gateway, QueuePlan.Few, connections, time, cancellation);
         load.Restart();
         var (before, watch) = (CpuTimes(), Stopwatch.StartNew());
         await load.AskOftenAsync(cluster.Gateway, QueuePlan.Few, connections, time, cancellation);
@@ -114,7 +114,7 @@ internal sealed class QueueRun(QueuePlan plan, Cluster cluster, Crowd crowd, Cro
     }
 
     public string Describe() => $"""
-        {plan.People:N0} people, {plan.Capacity} slots, {plan.BatchSize} let in every 5 s, offers good for 60 s; {plan.Vanish:P0} vanish when it is nearly their turn, the others stay {plan.StaySeconds:0} s on average. Open for {plan.Minutes} minutes.
+        {plan.People:N0} people, {plan.Capacity} slots, {plan.BatchSize} let in every 5 s, offers good for {plan.WindowSeconds} s; {plan.Vanish:P0} vanish when it is nearly their turn, the others stay {plan.StaySeconds:0} s on average. Open for {plan.Minutes} minutes.
 
         {_table}
         {string.Join('\n', _notes.Select(note => $"- {note}"))}
@@ -128,7 +128,7 @@ internal sealed class QueueRun(QueuePlan plan, Cluster cluster, Crowd crowd, Cro
         _notes.Add($"At most {watch.MostInside} inside and {watch.MostTaken} slots taken of {plan.Capacity}, in {watch.Looks} looks into the database.");
         _notes.Add($"Slot use while people wait, from the moment all slots were taken: {QueueBenchmark.JudgeUse(watch.Full.InsideOf(plan.Capacity))} with somebody inside, {watch.Full.TakenOf(plan.Capacity):0.00} taken; from the opening {watch.Whole.InsideOf(plan.Capacity):0.00} and {watch.Whole.TakenOf(plan.Capacity):0.00}.");
         _notes.Add($"{load.Claimed:N0} came in, {load.Paid:N0} of them bought, {load.Vanished:N0} vanished before ({load.VanishedInside} with a pass), {load.TooLate} came too late; {load.Refused} answers were 429 or 503.");
-        _notes.Add($"Polls were sent {load.LateSeconds:0.0} s after they were due on average.");
+        _notes.Add($"This machine carries so many polls and their people: on average they were sent {load.LateSeconds(false):0.0} s after they were due, those near the front {load.LateSeconds(true):0.0} s.");
         _notes.Add($"Private memory of the gateway grew by {(memory.Gateway - _memory.Gateway) / _entered:0} bytes a person, that of the queue service by {(memory.Queue - _memory.Queue) / _entered:0}.");
     }
 
