@@ -63,7 +63,7 @@ internal static class QueueBenchmark
         $"/ops/api/queue/concerts/{QueuePlan.ConcertId}", new { capacity = plan.Capacity, batchSize = plan.BatchSize, claimWindow = TimeSpan.FromSeconds(plan.WindowSeconds), paused });
 
     public static string Judge(double reached, double demanded, string format) =>
-        $"{reached.ToString(format, CultureInfo.InvariantCulture)} (at least {demanded.ToString(format, CultureInfo.InvariantCulture)} is asked for)";
+        double.IsNaN(reached) ? "not reached" : $"{reached.ToString(format, CultureInfo.InvariantCulture)} (at least {demanded.ToString(format, CultureInfo.InvariantCulture)} is asked for)";
 
     public static string JudgeUse(double use) => Judge(use, LeastUse, "0.00");
 
