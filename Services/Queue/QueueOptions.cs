@@ -55,4 +55,18 @@ public sealed class QueueOptions
     /// <summary>How often the concerts are compared with those of the seats service. Default one minute.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan ConcertsInterval { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>
+    /// How long a place that has ended is kept after its last token has expired, and everybody's after the end of the sale. Default seven days.
+    /// </summary>
+    [Range(typeof(TimeSpan), "01:00:00", "365.00:00:00")]
+    public TimeSpan PlaceRetention { get; set; } = TimeSpan.FromDays(7);
+
+    /// <summary>How often such places are deleted. Default 10 minutes.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan CleaningInterval { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>The most places one statement deletes; more than that takes several. Default 1,000.</summary>
+    [Range(1, 100_000)]
+    public int CleaningBatch { get; set; } = 1_000;
 }

@@ -24,7 +24,8 @@ public static class QueueService
         builder.Services.AddSingleton<TokenSigner>();
         builder.Services.AddSingleton<TokenViews>();
         builder.Services.AddScoped<Places>();
-        builder.Services.AddRunning<KeyRing>().AddRunning<Concerts>().AddRunning<Announcements>().AddRunning<Admissions>();
+        builder.Services.AddRunning<KeyRing>().AddRunning<Concerts>().AddRunning<Announcements>().AddRunning<Admissions>()
+            .AddRunning<PlaceCleaner>();
         return builder.AddDatabase<QueueDbContext, SqliteQueueDbContext, PostgreSqlQueueDbContext, SqlServerQueueDbContext>("Queue");
     }
 

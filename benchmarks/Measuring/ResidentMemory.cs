@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace ConcertSaga.Benchmarks.Measuring;
 
@@ -11,4 +12,9 @@ internal static class ResidentMemory
         using var process = Process.GetProcessById(processId);
         return process.WorkingSet64 / 1048576.0;
     }
+
+    /// <summary>What is the process's own and of no file, in bytes.</summary>
+    public static double PrivateOf(int processId) => 1024 * double.Parse(
+        File.ReadLines($"/proc/{processId}/status").First(line => line.StartsWith("RssAnon:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        CultureInfo.InvariantCulture);
 }

@@ -27,24 +27,29 @@ internal sealed partial class Cluster : IAsyncDisposable
 
     public Uri Broker => new(_settings["RABBITMQ_URL"]);
 
-    public string Database => _settings["ORCHESTRATOR_DATABASE"];
+    /// <summary>Where the queue service listens itself.</summary>
+    public Uri Queue => new(_settings["QUEUE_URL"]);
+
+    /// <summary>What the gateway shows the services.</summary>
+    public string Secret => _settings["GATEWAY_SECRET"];
+
+    public string Database => _settings["QUEUE_DATABASE"];
 
     /// <summary>The id of each process by its name.</summary>
     public Dictionary<string, int> Processes { get; private set; } = [];
 
-    public static async Task<Cluster> StartAsync()
+    /// <param name="arguments">Which processes, and settings for all of them.</param>
+    public static async Task<Cluster> StartAsync(params string[] arguments)
     {
         var cluster = new Cluster();
         try
         {
-            var status = await cluster.RunAsync("up", "--no-build",
-                // What is measured is what comes after the waiting room.
-                "--Queue:Capacity=100000", "--Queue:BatchSize=10000", "--Queue:Interval=00:00:00.1");
+            var status = await cluster.RunAsync(["up", "--no-build", .. arguments]);
             cluster._settings = (await File.ReadAllLinesAsync(Path.Combine(cluster._folder, "cluster.env")))
                 .Select(line => line.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]);
             cluster.Processes = StatusLines().Matches(status)
                 .ToDictionary(line => line.Groups[1].Value, line => int.Parse(line.Groups[2].Value, CultureInfo.InvariantCulture));
-            foreach (var owner in Owners)
+            foreach (var owner in Owners.Where(cluster.Processes.ContainsKey))
                 cluster._databases[owner] = NpgsqlDataSource.Create(cluster._settings[$"{owner.ToUpperInvariant()}_DATABASE"]);
             return cluster;
         }
@@ -65,6 +70,9 @@ internal sealed partial class Cluster : IAsyncDisposable
         await Task.Delay(StatisticsDelay);
         return await NumberAsync("orchestrator", "SELECT sum(xact_commit)::bigint FROM pg_stat_database WHERE datname IN ('orchestrator', 'queue', 'seats', 'points', 'payments')");
     }
+
+    /// <summary>The database of an owner.</summary>
+    public NpgsqlDataSource DatabaseOf(string owner) => _databases[owner];
 
     /// <summary>A number out of an owner's database.</summary>
     public async Task<long> NumberAsync(string owner, string sql)

@@ -54,6 +54,7 @@ public sealed class OperatorTests(PostgreSqlServer server)
         queue.Clock.Advance(TimeSpan.FromSeconds(1));
         await queue.TickAsync();
         Assert.Equal(6, (await queue.RoomAsync()).Serving);
+        Assert.Equal([Now.AddSeconds(60), queue.Clock.GetUtcNow().AddSeconds(30)], (await queue.RowsAsync()).Select(row => row.ClaimUntil).OfType<DateTimeOffset>().Distinct());
         Assert.Equal(queue.Clock.GetUtcNow().AddMinutes(1), (await queue.ClaimAsync("user-0", token)).ExpiresAt);
 
         // Smaller than what is taken: nobody is sent away, nobody let in. Null is the configured value again.

@@ -28,13 +28,13 @@ internal sealed class QueueUnderTest : IAsyncDisposable
 
     private readonly RunningService[] _replicas;
     private readonly HttpClient[] _clients;
+    private readonly List<RunningService> _ended = [];
+    private readonly Func<Task<RunningService>> _start;
 
-    private QueueUnderTest(RunningService[] replicas, StoppedClock clock)
+    private QueueUnderTest(RunningService[] replicas, Func<Task<RunningService>> start, StoppedClock clock)
     {
-        (_replicas, Clock) = (replicas, clock);
-        _clients = [.. replicas.Select(replica => replica.ClientOf("nobody"))];
-        foreach (var client in _clients)
-            client.DefaultRequestHeaders.Remove(Caller.UserIdHeader);
+        (_replicas, _start, Clock) = (replicas, start, clock);
+        _clients = [.. replicas.Select(ClientOf)];
     }
 
     public StoppedClock Clock { get; }
@@ -52,21 +52,34 @@ internal sealed class QueueUnderTest : IAsyncDisposable
     {
         var running = new RunningService[replicas];
         for (var i = 0; i < replicas; i++)
+            running[i] = await StartOneAsync();
+        return new QueueUnderTest(running, StartOneAsync, clock);
+
+        Task<RunningService> StartOneAsync() => RunningService.StartAsync(
+            "Queue", database, clock,
+            builder =>
+            {
+                builder.AddQueue();
+                // What runs by itself would run at the same time as the steps of a test.
+                foreach (var service in builder.Services.Where(service => service.ServiceType == typeof(IHostedService)
+                    && service.ImplementationFactory?.GetType().GenericTypeArguments[1] is { } type && (type == typeof(Admissions) || type == typeof(Concerts))).ToList())
+                    builder.Services.Remove(service);
+            },
+            bus => bus.AddQueueConsumers(), app => app.MapQueue(),
+            [.. Defaults.Where(one => !settings.Any(other => other.Key == one.Key)), .. settings]);
+    }
+
+    /// <summary>Replaces a replica by a new one, as an update does: what the old one has begun it ends while the new one works.</summary>
+    public async Task ReplaceAsync(int replica)
+    {
+        var next = await _start();
+        RunningService old;
+        lock (_ended)
         {
-            running[i] = await RunningService.StartAsync(
-                "Queue", database, clock,
-                builder =>
-                {
-                    builder.AddQueue();
-                    // What runs by itself would run at the same time as the steps of a test.
-                    foreach (var service in builder.Services.Where(service => service.ServiceType == typeof(IHostedService)
-                        && service.ImplementationFactory?.GetType().GenericTypeArguments[1] is { } type && (type == typeof(Admissions) || type == typeof(Concerts))).ToList())
-                        builder.Services.Remove(service);
-                },
-                bus => bus.AddQueueConsumers(), app => app.MapQueue(),
-                [.. Defaults.Where(one => !settings.Any(other => other.Key == one.Key)), .. settings]);
+            (old, _replicas[replica], _clients[replica]) = (_replicas[replica], next, ClientOf(next));
+            _ended.Add(old);
         }
-        return new QueueUnderTest(running, clock);
+        await old.StopAsync();
     }
 
     public Task AddConcertAsync(int concertId, TimeSpan? opensIn = null, TimeSpan? closesIn = null) => SaveConcertAsync(
@@ -100,6 +113,13 @@ internal sealed class QueueUnderTest : IAsyncDisposable
 
     public Task CompleteAsync(QueueTokenView token, int replica = 0) =>
         WithAsync<Places>(places => places.CompleteAsync(token.TokenId, token.ConcertId, CancellationToken.None), replica);
+
+    /// <summary>An operator stops the inlet, or opens it again.</summary>
+    public async Task PauseAsync(bool paused = true)
+    {
+        using var answer = await SendAsync(HttpMethod.Put, "/ops/api/queue/concerts/1", "olga", body: new { paused }, roles: "ops");
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
 
     /// <summary>The orchestrator says yes, and whoever's turn it is is let in.</summary>
     public async Task TickAsync(int replica = 0)
@@ -164,8 +184,15 @@ internal sealed class QueueUnderTest : IAsyncDisposable
     {
         foreach (var client in _clients)
             client.Dispose();
-        foreach (var replica in _replicas)
+        foreach (var replica in _ended.Concat(_replicas))
             await replica.DisposeAsync();
+    }
+
+    private static HttpClient ClientOf(RunningService replica)
+    {
+        var client = replica.ClientOf("nobody");
+        client.DefaultRequestHeaders.Remove(Caller.UserIdHeader);
+        return client;
     }
 }
 

@@ -53,7 +53,7 @@ public sealed partial class StatementTests : IAsyncDisposable
     public async Task Product_OnSqlServer_SendsOnlyWhatItTakes()
     {
         await _server.MigrateAsync();
-        await using (var host = await StartAsync(keep: true))
+        await using (var host = await StartAsync(keep: true, "Queue:PlaceRetention=01:00:00"))
         {
             // Somebody else inserts the same concerts at the same moment.
             _server.Before["INSERT INTO [Concerts]"] = "INSERT INTO Concerts (ConcertId, Title, Venue, SaleOpensAt, SaleClosesAt) VALUES (1, '', '', '2020-01-01', '2020-01-01')";
@@ -186,6 +186,8 @@ public sealed partial class StatementTests : IAsyncDisposable
         // Keys are made anew and forgotten.
         _clock.Advance(TimeSpan.FromHours(50));
         await host.Services.GetRequiredService<KeyRing>().RefreshAsync(CancellationToken.None);
+        // So are places that have ended, when the last token of each has expired.
+        Assert.NotEqual(0, await host.Services.GetRequiredService<PlaceCleaner>().CleanAsync(CancellationToken.None));
     }
 
     private async Task CommandsThatComeLateAsync(ProductHost host)
