@@ -41,13 +41,17 @@ public sealed class ReservationAnswers(
     });
 
     /// <summary>The answer to <c>DELETE /api/reservations/{id}</c>.</summary>
+    /// <param name="id">The reservation.</param>
+    /// <param name="version">The version that was to be cancelled.</param>
+    /// <param name="http">The call.</param>
     public Task<IResult> CancelledOf(Guid id, int version, HttpContext http) => WaitAsync(id, http, row => row.CurrentState switch
     {
         ReservationStates.Cancelled => TypedResults.Ok(ReservationResponse.Of(row)),
         _ when row.Outcome == ReservationStates.Cancelled => null,
         // The saga has not seen the request yet.
-        ReservationStates.AwaitingPayment => null,
-        ReservationStates.Confirmed when row.Version == version => null,
+        _ when row.Version == version => null,
+        // Something else came first, and the saga ignores a request for what is no longer there.
+        ReservationStates.AwaitingPayment or ReservationStates.Confirmed => Overtaken(row),
         _ => NotCancellable(row)
     });
 
@@ -60,6 +64,10 @@ public sealed class ReservationAnswers(
         Problem(row, 409, "RESERVATION_NOT_CANCELLABLE", row.CurrentState == ReservationStates.Confirmed
             ? "It is too close to the start to cancel."
             : $"The reservation is {ReservationResponse.StatusOf(row.CurrentState)} and cannot be cancelled.");
+
+    private static ProblemHttpResult Overtaken(Reservation row) =>
+        Problem(row, 409, "RESERVATION_NOT_CANCELLABLE",
+            $"The reservation became {ReservationResponse.StatusOf(row.CurrentState)} at the same moment. Cancel it again if that is still wanted.");
 
     /// <summary>The refusal a row stands for.</summary>
     public static ProblemHttpResult Refuse(Reservation row) => row.FailureCode switch

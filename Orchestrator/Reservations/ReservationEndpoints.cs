@@ -189,7 +189,7 @@ public static class ReservationEndpoints
         {
             if (!watch.IsOpen)
                 return Unavailable();
-            await SendToSagaAsync(bus, new CancelReservation(id), http.RequestAborted);
+            await SendToSagaAsync(bus, new CancelReservation(id, row.Version), http.RequestAborted);
             await database.SaveChangesAsync(http.RequestAborted);
         }
         else if (row.Outcome != ReservationStates.Cancelled)

@@ -41,7 +41,7 @@ public sealed class ReservationStateMachine : MassTransitStateMachine<Reservatio
                 .IfElse(step.HoldIsAlive,
                     pay => pay.ThenAsync(step.DeductPoints).TransitionTo(DeductingPoints),
                     late => late.Then(step.WillExpire).ThenAsync(step.ReleaseSeats).TransitionTo(ReleasingSeats)),
-            When(CancellationRequested).Then(step.WillBeCancelled).ThenAsync(step.ReleaseSeats).TransitionTo(ReleasingSeats));
+            When(CancellationRequested, step.IsAsSeen).Then(step.WillBeCancelled).ThenAsync(step.ReleaseSeats).TransitionTo(ReleasingSeats));
 
         During(DeductingPoints,
             When(PointsDeducted, step.IsThisAttempt).ThenAsync(step.ConfirmPayment).TransitionTo(ConfirmingPayment),
@@ -59,7 +59,7 @@ public sealed class ReservationStateMachine : MassTransitStateMachine<Reservatio
             When(SeatConfirmationRejected).Then(step.WillFailUnconfirmed).ThenAsync(step.CancelPayment).TransitionTo(CancellingPayment));
 
         During(Confirmed,
-            When(CancellationRequested, step.IsBeforeCutoff).Then(step.WillBeCancelled).ThenAsync(step.CancelPayment).TransitionTo(CancellingPayment));
+            When(CancellationRequested, step.IsAsSeenBeforeCutoff).Then(step.WillBeCancelled).ThenAsync(step.CancelPayment).TransitionTo(CancellingPayment));
     }
 
     private void Backward(ReservationSteps step)

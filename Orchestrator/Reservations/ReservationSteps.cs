@@ -161,7 +161,11 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
 
     public bool IsThisAttempt(BehaviorContext<Reservation, PointDeductionRejected> step) => step.Message.Attempt == step.Saga.PaymentAttempt;
 
-    public bool IsBeforeCutoff(Step step) => step.Saga.StartsAt - _options.CancellationCutoff > clock.GetUtcNow();
+    public bool IsAsSeen(BehaviorContext<Reservation, CancelReservation> step) => step.Message.ExpectedVersion == step.Saga.Version;
+
+    public bool IsAsSeenBeforeCutoff(BehaviorContext<Reservation, CancelReservation> step) => IsAsSeen(step) && IsBeforeCutoff(step);
+
+    private bool IsBeforeCutoff(Step step) => step.Saga.StartsAt - _options.CancellationCutoff > clock.GetUtcNow();
 
     public bool IsDue(Step step) => step.Saga.Deadline <= clock.GetUtcNow();
 

@@ -17,10 +17,12 @@ public sealed record PayReservation(Guid ReservationId, int ExpectedAttempt);
 
 /// <summary>
 /// Gives a held or confirmed reservation back. Sent by the orchestrator's own endpoint, handled by its saga, answered by the row.
-/// Idempotent: a reservation that is already being cancelled ignores it.
+/// Idempotent by version: it counts only for the reservation as the person saw it, so one that was overtaken by a payment, and was
+/// answered with a refusal, cannot cancel later.
 /// </summary>
 /// <param name="ReservationId">The reservation.</param>
-public sealed record CancelReservation(Guid ReservationId);
+/// <param name="ExpectedVersion">The row's version at the moment of the request.</param>
+public sealed record CancelReservation(Guid ReservationId, int ExpectedVersion);
 
 /// <summary>
 /// A deadline of the reservation may have passed. Sent by the orchestrator's sweeper, handled by its saga, which acts only when the row's

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ConcertSaga.Shared.Persistence.Tests.Hosts;
 using ConcertSaga.Testing;
 using ConcertSaga.Testing.Servers;
@@ -37,6 +38,31 @@ public sealed class GroupCommitTests(PostgreSqlServer server)
         Assert.Equal(1, held.NotesPerCommit[0]);
         Assert.InRange(held.NotesPerCommit.Length, 2, 3);
         Assert.Equal(16, held.NotesPerCommit.Sum());
+    }
+
+    /// <summary>A commit is several messages'; it must not go on in the trace of whichever came first.</summary>
+    [Fact]
+    public async Task Commits_OfSeveralMessages_BelongToNoTraceOfOne()
+    {
+        using var listener = new ActivityListener { ShouldListenTo = source => source.Name == "MassTransit", Sample = (ref _) => ActivitySamplingResult.AllData };
+        ActivitySource.AddActivityListener(listener);
+        await using var database = await TestDatabase.CreateAsync(Store.Sqlite, server);
+        var traces = new System.Collections.Concurrent.ConcurrentQueue<string?>();
+        var script = new Script
+        {
+            BeforeCommit = _ =>
+            {
+                traces.Enqueue(Activity.Current?.Id);
+                return Task.CompletedTask;
+            }
+        };
+        await using var host = await OutboxHost.StartAsync(database, script: script);
+        var id = Guid.CreateVersion7();
+        await host.TellAsync(new Tell(id, 1), Guid.CreateVersion7());
+        await Eventually.TrueAsync(() => script.ArrivedFor(id).Count == 1, Limit, "what it sent arrives");
+
+        Assert.All(traces, Assert.Null);
+        Assert.NotEmpty(traces);
     }
 
     /// <summary>One of a group breaks a constraint of the table: it fails alone, with its own error.</summary>

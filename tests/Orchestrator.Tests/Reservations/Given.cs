@@ -65,7 +65,7 @@ internal static class Given
         nameof(PaymentRejected) => new PaymentRejected(row.CorrelationId, 1, "PAYMENT_REJECTED"),
         nameof(SeatsConfirmed) => new SeatsConfirmed(row.CorrelationId, 1),
         nameof(SeatConfirmationRejected) => new SeatConfirmationRejected(row.CorrelationId, 1, "SEATS_NOT_HELD"),
-        nameof(CancelReservation) => new CancelReservation(row.CorrelationId),
+        nameof(CancelReservation) => new CancelReservation(row.CorrelationId, row.Version),
         nameof(PaymentCancelled) => new PaymentCancelled(row.CorrelationId, 1),
         nameof(PointsRefunded) => new PointsRefunded(row.CorrelationId, row.PaymentAttempt),
         nameof(SeatsReleased) => new SeatsReleased(row.CorrelationId, 1),

@@ -94,7 +94,7 @@ public sealed class MoneyRuleTests
                     Ask(new PayReservation(row.CorrelationId, which % 4));
                     break;
                 case < 73:
-                    _underWay.Add(new CancelReservation(row.CorrelationId));
+                    _underWay.Add(new CancelReservation(row.CorrelationId, row.Version));
                     break;
                 case < 77:
                     _services.Balances[row.UserId] += 150;

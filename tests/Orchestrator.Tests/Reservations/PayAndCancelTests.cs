@@ -56,6 +56,19 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     }
 
     [Fact]
+    public async Task Cancel_OvertakenByAPayment_CancelsNothing()
+    {
+        var id = await _user.ReservedAsync();
+        var seen = (await host.RowAsync(id)).Version;
+        (await _user.PayAsync(id)).Is(200).Has("Confirmed");
+
+        await host.HandledAsync(new CancelReservation(id, seen));
+
+        (await _user.GetAsync(id)).Has("Confirmed");
+        (await _user.CancelAsync(id)).Is(200).Has("Cancelled");
+    }
+
+    [Fact]
     public async Task Pay_TwentyAtOnce_ChargeOnce()
     {
         var id = await _user.ReservedAsync();

@@ -36,7 +36,7 @@ internal static class StateMachineMatrix
         . . . . . . . . . . . . . . ReservationDeadlineReached
         H n n a n n n n n n a n n n C Requested
         d H H a n n n n n n a n n n C HoldingSeats
-        d d n C n d n n n n H n n n C AwaitingPayment
+        d d n C n d n n n n C n n n C AwaitingPayment
         d d n a C C n n n n a n n n C DeductingPoints
         d d n a d d H H n n a n n n C ConfirmingPayment
         d d n a d d d n H H a n n n C ConfirmingSeats

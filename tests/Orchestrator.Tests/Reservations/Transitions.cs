@@ -85,6 +85,8 @@ internal static class Transitions
         new(AwaitingPayment, Cancel, "given back after a refused payment",
             new Then(ReleasingSeats, "seats-release ReleaseSeats #1") { Deadline = Step, StepAttempts = 1, Outcome = Cancelled, PaymentAttempt = 1 },
             row => (row.PaymentAttempt, row.FailureCode, row.FailureDetail) = (1, "INSUFFICIENT_POINTS", "…")),
+        new(AwaitingPayment, Cancel, "asked for before a payment that was refused", null,
+            row => (row.PaymentAttempt, row.FailureCode) = (1, "INSUFFICIENT_POINTS"), row => new CancelReservation(row.CorrelationId, row.Version - 2)),
         new(AwaitingPayment, Deadline, "due",
             new Then(ReleasingSeats, "seats-release ReleaseSeats #1") { Deadline = Step, StepAttempts = 1, Outcome = Expired, Code = "HOLD_EXPIRED" }),
         new(AwaitingPayment, Deadline, "not due", null, NotDue),
@@ -127,6 +129,7 @@ internal static class Transitions
             new Then(CancellingPayment, "payments-cancel CancelPayment #1")
             { Deadline = Step, StepAttempts = 1, PaymentAttempt = 1, Outcome = Cancelled, StillUnpaid = false },
             row => row.StartsAt = Machine.Start.AddDays(1) + OneTick),
+        new(Confirmed, Cancel, "asked for while it was unpaid", null, null, row => new CancelReservation(row.CorrelationId, row.Version - 1)),
         new(Confirmed, Cancel, "at the cut-off", null, row => row.StartsAt = Machine.Start.AddDays(1)),
 
         new(CancellingPayment, nameof(PaymentCancelled), "undone",
