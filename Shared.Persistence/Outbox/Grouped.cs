@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
@@ -10,7 +11,7 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 internal sealed class Grouped<T> : IAsyncDisposable
     where T : class
 {
-    private static readonly TimeSpan LeftAtMost = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LeftAtMost = TimeSpan.FromMilliseconds(200);
 
     private readonly Func<List<T>, Task> _handle;
     private readonly int _most;
@@ -95,13 +96,12 @@ internal sealed class Grouped<T> : IAsyncDisposable
         if (Interlocked.CompareExchange(ref _isAtWork, 1, 0) != 0)
             return;
         // A group belongs to several messages, and what one of them carries along, such as its trace, is not the others'.
-        if (ExecutionContext.IsFlowSuppressed())
-        {
-            _ = HandleAsync();
-            return;
-        }
-        using (ExecutionContext.SuppressFlow())
-            _ = HandleAsync();
+        var trace = Activity.Current;
+        Activity.Current = null;
+        var flow = ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow();
+        _ = HandleAsync();
+        flow.Dispose();
+        Activity.Current = trace;
     }
 
     private async Task HandleAsync()
