@@ -114,8 +114,14 @@ internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
             // They were looked for when the handler had ended.
             var looks = changes.AutoDetectChangesEnabled;
             changes.AutoDetectChangesEnabled = false;
-            await CommitAsync((TDbContext)alone.Handler, written).ConfigureAwait(false);
-            changes.AutoDetectChangesEnabled = looks;
+            try
+            {
+                await CommitAsync((TDbContext)alone.Handler, written).ConfigureAwait(false);
+            }
+            finally
+            {
+                changes.AutoDetectChangesEnabled = looks;
+            }
             return;
         }
 
