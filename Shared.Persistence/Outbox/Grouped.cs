@@ -1,54 +1,63 @@
 using System.Collections.Concurrent;
-using System.Threading.Channels;
+using System.Diagnostics;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>
-/// Handles whatever is waiting together, one group after the other. There is no timer: an item that finds nobody waiting is handled at once,
-/// and the groups grow with the load. Only items nobody waits for may be left for a moment, to go with the next group.
+/// Handles whatever is waiting together, one group after the other. There is no timer and no thread of its own: an item that finds nobody at
+/// work is handled at once, where it was added, and while that lasts the others gather. Only items nobody waits for may be left for a moment,
+/// to go with the next group.
 /// </summary>
 internal sealed class Grouped<T> : IAsyncDisposable
     where T : class
 {
-    private static readonly TimeSpan LeftAtMost = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LeftAtMost = TimeSpan.FromMilliseconds(200);
 
     private readonly Func<List<T>, Task> _handle;
     private readonly int _most;
-    private readonly Channel<T?> _waiting = Channel.CreateUnbounded<T?>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly ConcurrentQueue<T> _waiting = new();
     private readonly ConcurrentQueue<T> _left = new();
-    private readonly Lock _starting = new();
     private readonly Timer _wake;
+    private int _isAtWork;
     private int _isWoken;
     private int _unhandled;
-    private Task? _handling;
+    private volatile bool _isDue;
+    private volatile bool _isClosed;
 
     /// <param name="handle">Handles a group, and never fails.</param>
     /// <param name="most">The most items of a group.</param>
     public Grouped(Func<List<T>, Task> handle, int most)
     {
         (_handle, _most) = (handle, most);
-        _wake = new Timer(_ => _waiting.Writer.TryWrite(null));
+        _wake = new Timer(_ => HandleLeft());
     }
 
     /// <summary>Returns false when it no longer handles anything.</summary>
     public bool Add(T item)
     {
-        Start();
+        // Counted before the look, so that whoever closes this either waits for the item or is seen here.
         Interlocked.Increment(ref _unhandled);
-        if (_waiting.Writer.TryWrite(item))
-            return true;
-        Interlocked.Decrement(ref _unhandled);
-        return false;
+        if (_isClosed)
+        {
+            Interlocked.Decrement(ref _unhandled);
+            return false;
+        }
+        _waiting.Enqueue(item);
+        Begin();
+        return true;
     }
 
     /// <summary>Adds an item that may wait a moment for others to go with.</summary>
     public void AddLater(T item)
     {
         Interlocked.Increment(ref _unhandled);
+        if (_isClosed)
+        {
+            Interlocked.Decrement(ref _unhandled);
+            return;
+        }
         _left.Enqueue(item);
-        Start();
-        if (Interlocked.Exchange(ref _isWoken, 1) == 0)
-            _wake.Change(LeftAtMost, Timeout.InfiniteTimeSpan);
+        Wake();
     }
 
     /// <summary>Completes when nothing is waiting or being handled.</summary>
@@ -56,64 +65,72 @@ internal sealed class Grouped<T> : IAsyncDisposable
     {
         while (Volatile.Read(ref _unhandled) > 0)
         {
-            _waiting.Writer.TryWrite(null);
+            HandleLeft();
             await Task.Delay(TimeSpan.FromMilliseconds(2), cancellationToken).ConfigureAwait(false);
         }
     }
 
+    // Not a hosted service: the bus, which is stopped after every hosted service of this outbox, still works while it drains.
     public async ValueTask DisposeAsync()
     {
-        _waiting.Writer.TryComplete();
-        if (_handling is not null)
-            await _handling.ConfigureAwait(false);
+        _isClosed = true;
+        Interlocked.MemoryBarrier();
+        await IdleAsync(CancellationToken.None).ConfigureAwait(false);
         await _wake.DisposeAsync().ConfigureAwait(false);
     }
 
-    // Not a hosted service: the bus, which is stopped after every hosted service of this outbox, still works while it drains.
-    private void Start()
+    private void Wake()
     {
-        if (_handling is not null)
-            return;
-        lock (_starting)
-        {
-            // What the first message carries along, such as its trace, is not the others'.
-            _handling ??= ExecutionContext.IsFlowSuppressed() ? Task.Run(HandleAsync) : RunAlone();
-        }
+        if (Interlocked.Exchange(ref _isWoken, 1) == 0 && !_isClosed)
+            _wake.Change(LeftAtMost, Timeout.InfiniteTimeSpan);
+    }
 
-        Task RunAlone()
-        {
-            using (ExecutionContext.SuppressFlow())
-                return Task.Run(HandleAsync);
-        }
+    private void HandleLeft()
+    {
+        _isDue = true;
+        Begin();
+    }
+
+    private void Begin()
+    {
+        if (Interlocked.CompareExchange(ref _isAtWork, 1, 0) != 0)
+            return;
+        // A group belongs to several messages, and what one of them carries along, such as its trace, is not the others'.
+        var trace = Activity.Current;
+        Activity.Current = null;
+        var flow = ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow();
+        _ = HandleAsync();
+        flow.Dispose();
+        Activity.Current = trace;
     }
 
     private async Task HandleAsync()
     {
-        var group = new List<T>();
-        while (await _waiting.Reader.WaitToReadAsync().ConfigureAwait(false))
+        do
         {
-            while (group.Count < _most && _waiting.Reader.TryRead(out var one))
-            {
-                if (one is not null)
-                    group.Add(one);
-            }
-            await HandleAsync(group).ConfigureAwait(false);
+            while (!_waiting.IsEmpty || _isDue)
+                await HandleGroupAsync().ConfigureAwait(false);
+            Volatile.Write(ref _isAtWork, 0);
+            Interlocked.MemoryBarrier();
         }
-        while (!_left.IsEmpty)
-            await HandleAsync(group).ConfigureAwait(false);
+        // What came after the last look and before the place was free found somebody at work.
+        while ((!_waiting.IsEmpty || _isDue) && Interlocked.CompareExchange(ref _isAtWork, 1, 0) == 0);
     }
 
-    private async Task HandleAsync(List<T> group)
+    private async Task HandleGroupAsync()
     {
-        // Before they are taken: one that is left afterwards wakes this again.
+        // Before anything is taken: what is left afterwards wakes this again.
+        _isDue = false;
         Interlocked.Exchange(ref _isWoken, 0);
+        var group = new List<T>();
+        while (group.Count < _most && _waiting.TryDequeue(out var one))
+            group.Add(one);
         while (group.Count < _most && _left.TryDequeue(out var one))
             group.Add(one);
         if (group.Count > 0)
             await _handle(group).ConfigureAwait(false);
         Interlocked.Add(ref _unhandled, -group.Count);
-        group.Clear();
-        if (!_left.IsEmpty && Interlocked.Exchange(ref _isWoken, 1) == 0)
-            _wake.Change(LeftAtMost, Timeout.InfiniteTimeSpan);
+        if (!_left.IsEmpty)
+            Wake();
     }
 }

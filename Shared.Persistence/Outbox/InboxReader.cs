@@ -7,11 +7,17 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 internal sealed class InboxReader<TDbContext>(IServiceScopeFactory scopes) : GroupedReader<TDbContext, (Guid MessageId, Guid ConsumerId), bool>(scopes)
     where TDbContext : DbContext
 {
+    // Compiled once: at light load every message asks for itself, and working out the query again would cost more than running it.
+    private readonly Func<TDbContext, List<Guid>, IAsyncEnumerable<Consumed>> _query = EF.CompileAsyncQuery((TDbContext database, List<Guid> messageIds) =>
+        database.Set<InboxState>().Where(row => messageIds.Contains(row.MessageId)).Select(row => new Consumed(row.MessageId, row.ConsumerId)));
+
     protected override async Task<Dictionary<(Guid MessageId, Guid ConsumerId), bool>> ReadAsync(TDbContext database, List<(Guid MessageId, Guid ConsumerId)> keys)
     {
-        var messageIds = keys.ConvertAll(key => key.MessageId);
-        var consumed = await database.Set<InboxState>().Where(row => messageIds.Contains(row.MessageId)).Select(row => new { row.MessageId, row.ConsumerId })
-            .ToListAsync().ConfigureAwait(false);
-        return consumed.ToDictionary(row => (row.MessageId, row.ConsumerId), _ => true);
+        var consumed = new Dictionary<(Guid MessageId, Guid ConsumerId), bool>();
+        await foreach (var row in _query(database, keys.ConvertAll(key => key.MessageId)).ConfigureAwait(false))
+            consumed.Add((row.MessageId, row.ConsumerId), true);
+        return consumed;
     }
+
+    private sealed record Consumed(Guid MessageId, Guid ConsumerId);
 }

@@ -23,9 +23,15 @@ internal sealed class OutboxInterceptor : DbCommandInterceptor, ISaveChangesInte
 
     private static readonly ConditionalWeakTable<DbContext, Tuple<Guid, Action>> AfterCommits = [];
 
+    private static readonly ConditionalWeakTable<DbContext, Func<Task>> Commits = [];
+
     private OutboxInterceptor()
     {
     }
+
+    /// <summary>Whether a context's options carry it, which those of every context that is registered in the container do.</summary>
+    public static bool IsIn(DbContext database) =>
+        database.GetService<IDbContextOptions>().FindExtension<CoreOptionsExtension>()?.Interceptors?.Contains(Instance) is true;
 
     /// <summary>From now on this context belongs to a handler.</summary>
     public static void Enter(DbContext database, IsolationLevel isolation) => Handling.AddOrUpdate(database, isolation);
@@ -33,6 +39,32 @@ internal sealed class OutboxInterceptor : DbCommandInterceptor, ISaveChangesInte
     /// <summary>Runs when the context's present transaction is committed; never when it is not. One action per transaction.</summary>
     public static void AfterCommit(DbContext database, Action action) =>
         AfterCommits.AddOrUpdate(database, Tuple.Create(database.Database.CurrentTransaction!.TransactionId, action));
+
+    /// <summary>
+    /// Commits the context's present transaction by this, which ends with the server's COMMIT, in the place of a statement and a round trip
+    /// of its own. To everybody else it is a commit like any other.
+    /// </summary>
+    public static async Task CommitByAsync(DbContext database, Func<Task> commit)
+    {
+        Commits.AddOrUpdate(database, commit);
+        try
+        {
+            await database.Database.CurrentTransaction!.CommitAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            Commits.Remove(database);
+        }
+    }
+
+    async ValueTask<InterceptionResult> IDbTransactionInterceptor.TransactionCommittingAsync(
+        DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken)
+    {
+        if (eventData.Context is null || !Commits.TryGetValue(eventData.Context, out var commit))
+            return result;
+        await commit().ConfigureAwait(false);
+        return InterceptionResult.Suppress();
+    }
 
     void IDbTransactionInterceptor.TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) => Committed(eventData);
 

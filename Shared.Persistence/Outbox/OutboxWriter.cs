@@ -1,7 +1,6 @@
 using System.Data;
 using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -34,6 +33,7 @@ internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
     private PostgreSqlStatements? _postgreSql;
     private bool _isKnown;
     private bool? _mayShareCommits;
+    private bool? _isIntercepted;
 
     public OutboxWriter(
         IServiceScopeFactory scopes, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock, ILogger<OutboxWriter<TDbContext>> logger)
@@ -48,7 +48,7 @@ internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
     /// </summary>
     public bool MayShareCommits(TDbContext database) => _mayShareCommits ??=
         _options.IsolationLevel == IsolationLevel.ReadCommitted
-        && database.GetService<IDbContextOptions>().FindExtension<CoreOptionsExtension>()?.Interceptors?.Contains(OutboxInterceptor.Instance) is true
+        && OutboxInterceptor.IsIn(database)
         && database.GetType().GetMethods().Where(method => method.Name is nameof(DbContext.SaveChanges) or nameof(DbContext.SaveChangesAsync))
             .All(method => method.DeclaringType == typeof(DbContext));
 
@@ -105,24 +105,46 @@ internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
 
     private async Task CommitAsync(List<Work> group, List<Work> written, List<Work> colliding)
     {
+        // What one message changed is saved by its own context, as it stands there; only what several changed has to meet in another.
+        var alone = _postgreSql is not null && group.FindAll(one => one.Changes is not null) is [var only] ? only.Changes : null;
+        if (alone is not null)
+        {
+            written.AddRange(group);
+            var changes = alone.Handler.ChangeTracker;
+            // They were looked for when the handler had ended.
+            var looks = changes.AutoDetectChangesEnabled;
+            changes.AutoDetectChangesEnabled = false;
+            try
+            {
+                await CommitAsync((TDbContext)alone.Handler, written).ConfigureAwait(false);
+            }
+            finally
+            {
+                changes.AutoDetectChangesEnabled = looks;
+            }
+            return;
+        }
+
         await using var scope = _scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<TDbContext>();
         // Everything is handed over in its final state. Looking for more would find rows that other contexts have already stored.
         database.ChangeTracker.AutoDetectChangesEnabled = false;
         database.Database.AutoSavepointsEnabled = false;
+        var keys = new HashSet<object>();
+        // Two messages that change one row are written one after the other.
+        foreach (var one in group)
+            (one.Changes?.TryMoveTo(database, keys) is false ? colliding : written).Add(one);
+        await CommitAsync(database, written).ConfigureAwait(false);
+    }
 
-        var (keys, delivered, inbox, messages) = (new HashSet<object>(), new List<Delivered>(), new List<InboxState>(), new List<OutboxMessage>());
+    private async Task CommitAsync(TDbContext database, List<Work> group)
+    {
+        var (delivered, inbox, messages) = (new List<Delivered>(), new List<InboxState>(), new List<OutboxMessage>());
         var hasChanges = false;
         foreach (var one in group)
         {
             if (one.Changes is { } changes)
             {
-                if (!changes.TryMoveTo(database, keys))
-                {
-                    // Two messages that change one row are written one after the other.
-                    colliding.Add(one);
-                    continue;
-                }
                 hasChanges |= changes.HasChanges;
                 inbox.Add(changes.Inbox);
                 messages.AddRange(changes.Messages);
@@ -131,17 +153,12 @@ internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
             {
                 delivered.Add(one.Delivered!);
             }
-            written.Add(one);
         }
 
         await using var transaction = await database.Database.BeginTransactionAsync(_options.IsolationLevel).ConfigureAwait(false);
         if (!_isKnown)
             (_postgreSql, _isKnown) = (PostgreSqlStatements.Of(database), true);
-        if (_postgreSql is not null)
-        {
-            await _postgreSql.WriteAsync(database, inbox, messages, delivered, _clock.GetUtcNow().UtcDateTime, _options.DeliveredRetention > TimeSpan.Zero).ConfigureAwait(false);
-        }
-        else
+        if (_postgreSql is null)
         {
             if (delivered.Count > 0)
                 await MarkAsync(database, delivered).ConfigureAwait(false);
@@ -152,9 +169,22 @@ internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
             database.AddRange(messages);
             hasChanges |= inbox.Count > 0;
         }
+        // Accepted when it is committed: until then the same changes may have to be saved again.
         if (hasChanges)
-            await database.SaveChangesAsync().ConfigureAwait(false);
-        await transaction.CommitAsync().ConfigureAwait(false);
+            await database.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
+        if (_postgreSql is null)
+            await transaction.CommitAsync().ConfigureAwait(false);
+        else if (_isIntercepted ??= OutboxInterceptor.IsIn(database))
+            await OutboxInterceptor.CommitByAsync(database, () => WriteAsync(andCommit: true)).ConfigureAwait(false);
+        else
+        {
+            await WriteAsync(andCommit: false).ConfigureAwait(false);
+            await transaction.CommitAsync().ConfigureAwait(false);
+        }
+        database.ChangeTracker.AcceptAllChanges();
+
+        Task WriteAsync(bool andCommit) => _postgreSql.WriteAsync(
+            database, inbox, messages, delivered, _clock.GetUtcNow().UtcDateTime, _options.DeliveredRetention > TimeSpan.Zero, andCommit);
     }
 
     private async Task MarkAsync(TDbContext database, List<Delivered> delivered)

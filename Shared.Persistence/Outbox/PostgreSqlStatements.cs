@@ -40,9 +40,10 @@ internal sealed class PostgreSqlStatements
     public static PostgreSqlStatements? Of(DbContext database) =>
         database.Database.ProviderName == "Npgsql.EntityFrameworkCore.PostgreSQL" ? new PostgreSqlStatements(database) : null;
 
-    /// <summary>Writes in the context's current transaction, and gives the rows the keys they got.</summary>
+    /// <summary>Writes in the context's current transaction, and gives the rows the keys they got; in one round trip, which may end with the commit.</summary>
     public async Task WriteAsync(
-        DbContext database, IReadOnlyList<InboxState> inbox, IReadOnlyList<OutboxMessage> messages, IReadOnlyList<Delivered> delivered, DateTime now, bool keep)
+        DbContext database, IReadOnlyList<InboxState> inbox, IReadOnlyList<OutboxMessage> messages, IReadOnlyList<Delivered> delivered, DateTime now, bool keep,
+        bool andCommit)
     {
         await using var batch = database.Database.GetDbConnection().CreateBatch();
         batch.Transaction = database.Database.CurrentTransaction!.GetDbTransaction();
@@ -79,6 +80,9 @@ internal sealed class PostgreSqlStatements
                 All(messages, row => row.ResponseAddress?.ToString()), All(messages, row => row.FaultAddress?.ToString()),
                 All(messages, row => Utc(row.ExpirationTime)));
         }
+
+        if (andCommit)
+            Add(batch, "COMMIT");
 
         await using var reader = await batch.ExecuteReaderAsync().ConfigureAwait(false);
         foreach (var row in consumed)

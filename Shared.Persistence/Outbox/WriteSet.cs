@@ -6,11 +6,10 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>What consuming one message changed: the rows its handler's context tracks, its inbox row, and the messages it sent.</summary>
 internal sealed class WriteSet
 {
-    private readonly DbContext _handler;
     private readonly List<EntityEntry> _changed;
 
     private WriteSet(DbContext handler, InboxState inbox, List<OutboxMessage> messages, List<EntityEntry> changed) =>
-        (_handler, Inbox, Messages, _changed) = (handler, inbox, messages, changed);
+        (Handler, Inbox, Messages, _changed) = (handler, inbox, messages, changed);
 
     /// <summary>
     /// The handler's changes, or null where they can only be saved by its own context: parts of other entities, and rows that refer to a
@@ -32,6 +31,9 @@ internal sealed class WriteSet
         }
         return new WriteSet(handler, inbox, messages, changed);
     }
+
+    /// <summary>The context of the message's handler.</summary>
+    public DbContext Handler { get; }
 
     /// <summary>Whether one of these rows is part of it.</summary>
     public bool Owns(HashSet<object> rows) =>
@@ -66,7 +68,7 @@ internal sealed class WriteSet
     }
 
     /// <summary>The rows are stored: the handler's context need not save them any more.</summary>
-    public void Accept() => _handler.ChangeTracker.AcceptAllChanges();
+    public void Accept() => Handler.ChangeTracker.AcceptAllChanges();
 
     private static object? KeyOf(EntityEntry entry)
     {

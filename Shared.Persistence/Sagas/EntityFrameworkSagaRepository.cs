@@ -160,7 +160,7 @@ internal sealed class EntityFrameworkSagaRepositoryContext<TSaga, TMessage>(
     // The loaded instance is tracked, so its changes go with the save.
     public Task Update(SagaConsumeContext<TSaga> context)
     {
-        RowVersions.Advance(database.Entry(context.Saga));
+        RowVersions.Advance(database, context.Saga);
         return Task.CompletedTask;
     }
 

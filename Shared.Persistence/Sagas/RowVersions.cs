@@ -20,6 +20,14 @@ internal static class RowVersions
         }
     }
 
+    /// <summary>Gives a saga that is changed its next version.</summary>
+    public static void Advance(DbContext database, object saga)
+    {
+        // To look at an entry is to compare every value with what it was.
+        if (database.Model.FindEntityType(saga.GetType())?.GetProperties().Any(property => property.FindAnnotation(Ours) is not null) is not false)
+            Advance(database.Entry(saga));
+    }
+
     /// <summary>Gives a saga that is new or changed its next version.</summary>
     public static void Advance(EntityEntry saga)
     {

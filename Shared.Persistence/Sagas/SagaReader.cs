@@ -9,6 +9,9 @@ internal sealed class SagaReader<TDbContext, TSaga>(IServiceScopeFactory scopes)
     where TDbContext : DbContext
     where TSaga : class, ISaga
 {
+    private readonly Func<TDbContext, List<Guid>, IAsyncEnumerable<TSaga>> _query = EF.CompileAsyncQuery((TDbContext database, List<Guid> keys) =>
+        database.Set<TSaga>().AsNoTracking().Where(saga => keys.Contains(saga.CorrelationId)));
+
     private bool? _isPlain;
 
     /// <summary>
@@ -17,8 +20,13 @@ internal sealed class SagaReader<TDbContext, TSaga>(IServiceScopeFactory scopes)
     /// </summary>
     public bool CanRead(DbContext database) => _isPlain ??= IsPlain(database.Model.FindEntityType(typeof(TSaga)));
 
-    protected override Task<Dictionary<Guid, TSaga>> ReadAsync(TDbContext database, List<Guid> keys) =>
-        database.Set<TSaga>().AsNoTracking().Where(saga => keys.Contains(saga.CorrelationId)).ToDictionaryAsync(saga => saga.CorrelationId);
+    protected override async Task<Dictionary<Guid, TSaga>> ReadAsync(TDbContext database, List<Guid> keys)
+    {
+        var sagas = new Dictionary<Guid, TSaga>(keys.Count);
+        await foreach (var saga in _query(database, keys).ConfigureAwait(false))
+            sagas.Add(saga.CorrelationId, saga);
+        return sagas;
+    }
 
     private static bool IsPlain(IEntityType? type) =>
         type is not null && type.BaseType is null && !type.GetDerivedTypes().Any() && !type.GetProperties().Any(property => property.IsShadowProperty())
