@@ -27,9 +27,9 @@ internal static class SnapshotEndpoints
             .Select(token => new QueueTokenRevoked(token.ConcertId, token.RevokedSequence!.Value, token.TokenId, token.Exp))
             .ToArrayAsync(cancellationToken);
         var keys = await ReadKeysAsync(database, now, cancellationToken);
-        if (keys.Count == 0)
+        if (Enum.GetValues<QueueTokenKind>().Except(keys.Select(key => key.Kind)).Any())
         {
-            // Asked for before the first keys were made, by a gateway that started at the same moment.
+            // Asked for before the first keys of both kinds were made, by a gateway that started at the same moment.
             await ring.RefreshAsync(cancellationToken);
             keys = await ReadKeysAsync(database, now, cancellationToken);
         }
