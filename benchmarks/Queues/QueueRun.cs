@@ -18,6 +18,7 @@ internal sealed class QueueRun(QueuePlan plan, Cluster cluster, Crowd crowd, Cro
     private readonly Table _table = new("part", "per second", "p50 ms", "p99 ms", "CPU µs each: gateway", "queue", "PostgreSQL", "RabbitMQ", "people");
     private readonly List<string> _notes = [];
     private (double Gateway, double Queue) _memory;
+    private long _mostTaken, _mostInside;
     private int _entered;
 
     /// <summary>A few wait and ask all the time: what a poll costs without a crowd.</summary>
@@ -120,8 +121,6 @@ internal sealed class QueueRun(QueuePlan plan, Cluster cluster, Crowd crowd, Cro
         {string.Join('\n', _notes.Select(note => $"- {note}"))}
         """;
 
-    private long _mostTaken, _mostInside;
-
     private void Note(RoomWatch watch, (double Gateway, double Queue) memory)
     {
         (_mostTaken, _mostInside) = (watch.MostTaken, watch.MostInside);
@@ -129,7 +128,9 @@ internal sealed class QueueRun(QueuePlan plan, Cluster cluster, Crowd crowd, Cro
         _notes.Add($"Slot use while people wait, from the moment all slots were taken: {QueueBenchmark.JudgeUse(watch.Full.InsideOf(plan.Capacity))} with somebody inside, {watch.Full.TakenOf(plan.Capacity):0.00} taken; from the opening {watch.Whole.InsideOf(plan.Capacity):0.00} and {watch.Whole.TakenOf(plan.Capacity):0.00}.");
         _notes.Add($"{load.Claimed:N0} came in, {load.Paid:N0} of them bought, {load.Vanished:N0} vanished before ({load.VanishedInside} with a pass), {load.TooLate} came too late; {load.Refused} answers were 429 or 503.");
         _notes.Add($"This machine carries so many polls and their people: on average they were sent {load.LateSeconds(false):0.0} s after they were due, those near the front {load.LateSeconds(true):0.0} s.");
-        _notes.Add($"Private memory of the gateway grew by {(memory.Gateway - _memory.Gateway) / _entered:0} bytes a person, that of the queue service by {(memory.Queue - _memory.Queue) / _entered:0}.");
+        _notes.Add($"Private memory with {QueuePlan.Few} and with {_entered:N0} people: the gateway's {Grown(_memory.Gateway, memory.Gateway)}, the queue service's {Grown(_memory.Queue, memory.Queue)}.");
+
+        string Grown(double few, double all) => $"{few / 1e6:0} and {all / 1e6:0} MB, {(all - few) / _entered:0} bytes a person";
     }
 
     private void Add(string part, Histogram latencies, TimeSpan time, Dictionary<string, double>? before)

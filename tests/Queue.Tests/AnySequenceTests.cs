@@ -44,16 +44,16 @@ public sealed class AnySequenceTests(PostgreSqlServer server)
     // A pass that was given up may be let through for so long by a gateway that was cut off; the clocks differ as much.
     private static readonly TimeSpan Skew = TimeSpan.FromSeconds(5);
 
-    private static readonly TimeSpan ClaimWindow = TimeSpan.FromSeconds(12), PassLifetime = TimeSpan.FromSeconds(40);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1), ClaimWindow = TimeSpan.FromSeconds(4), PassLifetime = TimeSpan.FromSeconds(9);
 
-    private static readonly int[] Waits = [1, 5, 5, 5, 10, 30, 60, 130];
+    private static readonly int[] Waits = [1, 1, 2, 3, 4, 5, 8, 15];
 
     public static IEnumerable<object[]> Runs => [[DatabaseProvider.Sqlite, 40], [DatabaseProvider.PostgreSql, 30]];
 
     [Theory, MemberData(nameof(Runs))]
     public async Task Steps_InAnySequence_KeepPlacesOrderAndCapacity(DatabaseProvider provider, int sequences)
     {
-        await using var queue = await StartAsync(provider, server, replicas: 2, ("Queue:ClaimWindow", $"{ClaimWindow}"), ("Queue:PassLifetime", $"{PassLifetime}"));
+        await using var queue = await StartAsync(provider, server, replicas: 2, ("Queue:Interval", $"{Interval}"), ("Queue:ClaimWindow", $"{ClaimWindow}"), ("Queue:PassLifetime", $"{PassLifetime}"));
 
         await Sequences.SampleAsync(sequence => RunAsync(queue, sequence), iter: sequences, threads: 1,
             print: sequence => string.Join("; ", sequence.Select(together => string.Join('+', together.Select(step => $"{step.Kind} {step.Person}@{step.Replica}")))));
@@ -77,11 +77,12 @@ public sealed class AnySequenceTests(PostgreSqlServer server)
 
             async Task StepAsync(Kind kind, string user, int number, int replica)
             {
-                var row = rows.LastOrDefault(token => token.UserId == user);
                 switch (kind)
                 {
+                    // Half of them somebody whose pass is over and whose slot may not be free yet.
                     case Kind.Enter:
-                        await queue.WithAsync<Entries>(entries => entries.EnterAsync(concertId, user), replica);
+                        var entering = Pick(token => number % 2 == 0 && token.Status is QueueTokenStatus.Offered or QueueTokenStatus.Active && (token.BookUntil ?? token.ClaimUntil) <= began);
+                        await queue.WithAsync<Entries>(entries => entries.EnterAsync(concertId, entering?.UserId ?? user), replica);
                         break;
                     case Kind.Tick:
                         if (suspended)
@@ -89,14 +90,15 @@ public sealed class AnySequenceTests(PostgreSqlServer server)
                         else
                             await queue.TickAsync(replica);
                         break;
-                    case Kind.Claim when row is not null:
-                        await queue.WithAsync<Places>(places => places.ClaimAsync(row.TokenId, concertId, user, CancellationToken.None), replica);
+                    case Kind.Claim when Pick(token => token.Status == QueueTokenStatus.Offered) is { } offered:
+                        await queue.WithAsync<Places>(places => places.ClaimAsync(offered.TokenId, concertId, offered.UserId, CancellationToken.None), replica);
                         break;
-                    case Kind.Leave when row is not null:
-                        await queue.WithAsync<Places>(places => places.LeaveAsync(row.TokenId, concertId, user, CancellationToken.None), replica);
+                    case Kind.Leave when Pick(token => number % 2 == 0 && token.Status is QueueTokenStatus.Offered or QueueTokenStatus.Active) is { } leaving:
+                        await queue.WithAsync<Places>(places => places.LeaveAsync(leaving.TokenId, concertId, leaving.UserId, CancellationToken.None), replica);
                         break;
-                    case Kind.Complete when row is not { Status: not QueueTokenStatus.Active } and not null:
-                        await queue.WithAsync<Places>(places => places.CompleteAsync(row.TokenId, concertId, CancellationToken.None), replica);
+                    // Also again, and when the pass has expired meanwhile: a message may come late and several times.
+                    case Kind.Complete when rows.LastOrDefault(token => token.UserId == user && token.ClaimedAt is not null) is { } bought:
+                        await queue.WithAsync<Places>(places => places.CompleteAsync(bought.TokenId, concertId, CancellationToken.None), replica);
                         break;
                     case Kind.Wait:
                         queue.Clock.Advance(TimeSpan.FromSeconds(Waits[number]));
@@ -113,6 +115,10 @@ public sealed class AnySequenceTests(PostgreSqlServer server)
                             queue.Hear(new BookingReported(!suspended, suspended ? 1_001 : 0, queue.Clock.GetUtcNow()), other);
                         break;
                 }
+
+                // Somebody it can happen to, or else this person, whose token may be of any kind.
+                QueueToken? Pick(Func<QueueToken, bool> wanted) => rows.FindAll(token => wanted(token)) is { Count: > 0 } some
+                    ? some[number % some.Count] : rows.LastOrDefault(token => token.UserId == user);
             }
         }
 
