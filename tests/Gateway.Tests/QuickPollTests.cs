@@ -11,30 +11,20 @@ using Microsoft.Extensions.Time.Testing;
 namespace ConcertSaga.Gateway.Tests;
 
 /// <summary>The quick way for polls: it answers as the long way does, and lets in nobody who is refused there.</summary>
-public sealed class QuickPollTests : IAsyncLifetime
+public sealed class QuickPollTests : IClassFixture<QuickPollTests.BothWays>
 {
     private const string Path = "/api/queue/tokens/current", Page = "https://tickets.example";
 
     private static readonly Guid TokenId = Guid.CreateVersion7(), Revoked = Guid.CreateVersion7();
 
-    private QueueSnapshot _snapshot = QueueTokens.Snapshot(null, new QueueTokenRevoked(1, 2, Revoked, QueueTokens.Now.AddDays(2)));
-    private Upstream _upstream = null!;
-    private GatewayHost _quick = null!, _long = null!;
+    private readonly Upstream _upstream;
+    private readonly GatewayHost _quick, _long;
+    private QueueSnapshot _snapshot = Known();
 
-    public async ValueTask InitializeAsync()
+    public QuickPollTests(BothWays both)
     {
-        _upstream = await Upstream.StartAsync();
+        (_upstream, _quick, _long) = (both.Upstream, both.Quick, both.Slow);
         _upstream.Snapshot = _snapshot;
-        _quick = await GatewayHost.StartAsync(_upstream.Address, null, $"--Cors:Origins:0={Page}");
-        // The same policy by a name the quick way does not know.
-        _long = await GatewayHost.StartAsync(_upstream.Address, null, $"--Cors:Origins:0={Page}", "--ReverseProxy:Routes:queue-place:AuthorizationPolicy=default");
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _quick.DisposeAsync();
-        await _long.DisposeAsync();
-        await _upstream.DisposeAsync();
     }
 
     /// <summary>The name of a request, its status, whether it goes the quick way, its headers, its method and path.</summary>
@@ -108,18 +98,19 @@ public sealed class QuickPollTests : IAsyncLifetime
     [Fact]
     public async Task Token_RevokedOrItsKeyWithdrawn_IsRefusedHoweverWellItIsRemembered()
     {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address);
         var tokenId = Guid.CreateVersion7();
         var (ended, other) = (Headers("mina", tokenId), Headers("mina"));
         foreach (var headers in new[] { ended, ended, other, other })
-            Assert.Equal(200, (await AnswerAsync(_quick, headers, $"GET {Path}")).Status);
+            Assert.Equal(200, (await AnswerAsync(gateway, headers, $"GET {Path}")).Status);
 
-        _quick.Room.Apply(new QueueTokenRevoked(1, 3, tokenId, QueueTokens.Now.AddDays(1)));
-        Assert.Equal(410, (await AnswerAsync(_quick, ended, $"GET {Path}")).Status);
-        Assert.Equal(200, (await AnswerAsync(_quick, other, $"GET {Path}")).Status);
+        gateway.Room.Apply(new QueueTokenRevoked(1, 3, tokenId, QueueTokens.Now.AddDays(1)));
+        Assert.Equal(410, (await AnswerAsync(gateway, ended, $"GET {Path}")).Status);
+        Assert.Equal(200, (await AnswerAsync(gateway, other, $"GET {Path}")).Status);
 
         _snapshot = QueueTokens.Snapshot() with { Keys = [.. QueueTokens.Snapshot().Keys.Where(key => key.Kid == QueueTokens.PassKid)] };
-        _quick.Room.Apply(_snapshot, TimeProvider.System.GetTimestamp());
-        Assert.Equal(401, (await AnswerAsync(_quick, other, $"GET {Path}")).Status);
+        gateway.Room.Apply(_snapshot, TimeProvider.System.GetTimestamp());
+        Assert.Equal(401, (await AnswerAsync(gateway, other, $"GET {Path}")).Status);
     }
 
     [Theory]
@@ -127,10 +118,11 @@ public sealed class QuickPollTests : IAsyncLifetime
     [InlineData(1_000_000)]
     public async Task Poll_HoweverManyWait_TakesTheSameWork(int waiting)
     {
+        await using var gateway = await GatewayHost.StartAsync(_upstream.Address);
         var headers = Headers("mina");
-        await AnswerAsync(_quick, headers, $"GET {Path}");
-        _quick.Room.Apply(QueueTokens.Room(sequence: 3, issued: waiting));
-        var (quick, context) = (_quick.Services.GetRequiredService<QuickPolls>(), Context(_quick, headers));
+        await AnswerAsync(gateway, headers, $"GET {Path}");
+        gateway.Room.Apply(QueueTokens.Room(sequence: 3, issued: waiting));
+        var (quick, context) = (gateway.Services.GetRequiredService<QuickPolls>(), Context(gateway, headers));
         for (var i = 0; i < 100; i++)
             Answer();
 
@@ -190,6 +182,8 @@ public sealed class QuickPollTests : IAsyncLifetime
         Assert.InRange(most, 4000, 10_000);
     }
 
+    private static QueueSnapshot Known() => QueueTokens.Snapshot(null, new QueueTokenRevoked(1, 2, Revoked, QueueTokens.Now.AddDays(2)));
+
     private static string[] Headers(string user, Guid? tokenId = null) =>
         [$"Authorization: Bearer {Tokens.For(user)}", $"X-Queue-Token: {QueueTokens.Waiting(user, 42, tokenId: tokenId)}"];
 
@@ -233,4 +227,30 @@ public sealed class QuickPollTests : IAsyncLifetime
     }
 
     private sealed record Answer(int Status, string Headers, string Body, string Upstream);
+
+    /// <summary>Two gateways with the same settings, of which one does not know the quick way.</summary>
+    public sealed class BothWays : IAsyncLifetime
+    {
+        public Upstream Upstream { get; private set; } = null!;
+
+        public GatewayHost Quick { get; private set; } = null!;
+
+        public GatewayHost Slow { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync()
+        {
+            Upstream = await Upstream.StartAsync();
+            Upstream.Snapshot = Known();
+            Quick = await GatewayHost.StartAsync(Upstream.Address, null, $"--Cors:Origins:0={Page}");
+            // The same policy by a name the quick way does not know.
+            Slow = await GatewayHost.StartAsync(Upstream.Address, null, $"--Cors:Origins:0={Page}", "--ReverseProxy:Routes:queue-place:AuthorizationPolicy=default");
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Quick.DisposeAsync();
+            await Slow.DisposeAsync();
+            await Upstream.DisposeAsync();
+        }
+    }
 }
