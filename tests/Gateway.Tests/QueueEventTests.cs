@@ -14,11 +14,11 @@ public sealed class QueueEventTests : IClassFixture<GatewayFixture>
     private const string Path = "/api/queue/tokens/current/events";
 
     // Each test its own concert: the gateway remembers how far each is.
-    private static int s_concerts = 1000;
+    private static int _concerts = 1000;
 
     private readonly GatewayHost _gateway;
     private readonly Upstream _upstream;
-    private readonly int _concertId = Interlocked.Increment(ref s_concerts);
+    private readonly int _concertId = Interlocked.Increment(ref _concerts);
     private long _sequence;
 
     public QueueEventTests(GatewayFixture fixture)

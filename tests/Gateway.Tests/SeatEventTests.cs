@@ -14,11 +14,11 @@ namespace ConcertSaga.Gateway.Tests;
 public sealed class SeatEventTests : IClassFixture<GatewayFixture>
 {
     // Each test its own date: the recent changes of one are kept.
-    private static int s_schedules = 1000;
+    private static int _schedules = 1000;
 
     private readonly GatewayHost _gateway;
     private readonly Upstream _upstream;
-    private readonly int _scheduleId = Interlocked.Increment(ref s_schedules);
+    private readonly int _scheduleId = Interlocked.Increment(ref _schedules);
     private readonly string _user = $"mina-{Guid.CreateVersion7()}";
     private int _version = 5;
 
