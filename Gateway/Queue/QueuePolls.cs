@@ -10,7 +10,7 @@ internal sealed class QueuePolls(WaitingRoom room, QueuePass pass, TimeProvider 
 {
     // One for each thread, because an answer is written in one go.
     [ThreadStatic]
-    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? t_json;
+    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? _json;
 
     public Task AnswerAsync(HttpContext context, RequestDelegate next)
     {
@@ -40,7 +40,7 @@ internal sealed class QueuePolls(WaitingRoom room, QueuePass pass, TimeProvider 
     /// <summary>Writes an answer whole, with its length: it then goes out in one piece.</summary>
     public static async Task WriteAsync(HttpContext context, QueueTokenView view)
     {
-        var (buffer, writer) = t_json ??= NewJson();
+        var (buffer, writer) = _json ??= NewJson();
         buffer.ResetWrittenCount();
         writer.Reset();
         JsonSerializer.Serialize(writer, view, GatewayJson.Default.QueueTokenView);
