@@ -139,6 +139,7 @@ public sealed partial class StatementTests : IAsyncDisposable
         var dates = await host.CallAsync("mina", HttpMethod.Get, "/api/concerts/1/schedules?limit=2&from=2020-01-01&to=2090-01-01");
         Assert.Equal(200, dates.Status);
         await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Get, $"/api/concerts/1/schedules?limit=2&cursor={dates.Body.GetProperty("nextCursor").GetString()}"));
+        await ExpectAsync(200, host.CallAsync("gateway", HttpMethod.Get, "/internal/schedules/1"));
         var map = await host.CallAsync("mina", HttpMethod.Get, "/api/schedules/1/seats");
         Assert.Equal(50, map.Body.GetProperty("seats").GetArrayLength());
         await ExpectAsync(304, host.CallAsync("mina", HttpMethod.Get, "/api/schedules/1/seats", etag: $"\"{map.Body.GetProperty("version").GetInt64()}\""));
