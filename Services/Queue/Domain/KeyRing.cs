@@ -20,7 +20,7 @@ internal sealed partial class KeyRing(
     private static readonly TimeSpan LongestPass = TimeSpan.FromHours(4);
 
     private readonly SemaphoreSlim _loading = new(1, 1);
-    private volatile IReadOnlyList<QueueKey> _keys = [];
+    private volatile List<QueueKey> _keys = [];
 
     /// <summary>The key to sign with now, for a token that expires then.</summary>
     public async ValueTask<QueueKey> SigningKeyAsync(QueueTokenKind kind, DateTimeOffset exp, CancellationToken cancellationToken)
@@ -47,6 +47,9 @@ internal sealed partial class KeyRing(
             return Find() ?? throw new InvalidOperationException($"There is no key of the kind {kind}.");
         }
     }
+
+    /// <summary>Makes keys where this replica knows of none.</summary>
+    public Task MakeFirstAsync(CancellationToken cancellationToken) => _keys.Count > 0 ? Task.CompletedTask : RefreshAsync(cancellationToken);
 
     /// <summary>Makes what is missing, deletes what has expired, and reads what is there, as other replicas may have made it.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)

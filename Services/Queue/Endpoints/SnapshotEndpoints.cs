@@ -18,6 +18,8 @@ internal static class SnapshotEndpoints
     internal static async Task<Ok<QueueSnapshot>> GetSnapshot(
         QueueDbContext database, Rooms rooms, KeyRing ring, IOptions<QueueOptions> options, TimeProvider clock, CancellationToken cancellationToken)
     {
+        // Right after the first start there may be none yet; a gateway that reads such a snapshot could check no token until it reads the next.
+        await ring.MakeFirstAsync(cancellationToken);
         var now = clock.GetUtcNow();
         var oldest = now - AfterSale;
         // The rooms first: whatever is revoked meanwhile is then among the revocations, and its sequence still to come.
