@@ -73,7 +73,7 @@ public sealed class SeveralGatewaysTests(RabbitMqServer rabbit) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Payment_EndsThePassOnEveryGatewayWithinASecond()
+    public async Task Payment_Confirmed_EndsThePassOnEveryGatewayWithinASecond()
     {
         var taken = new List<TimeSpan>();
         for (var i = 0; i < 5; i++)
