@@ -19,11 +19,6 @@ public sealed record SeatMap(int ScheduleId, long Version, IReadOnlyList<SeatVie
 /// <param name="Status"><c>Available</c>, <c>Held</c> or <c>Sold</c>.</param>
 public sealed record SeatView(int Number, long Price, string Status);
 
-/// <summary>Which concert a date belongs to.</summary>
-/// <param name="ScheduleId">The date.</param>
-/// <param name="ConcertId">Its concert, which never changes.</param>
-public sealed record ScheduleConcert(int ScheduleId, int ConcertId);
-
 internal static class ScheduleEndpoints
 {
     public static void MapSchedules(this IEndpointRouteBuilder routes)
@@ -31,15 +26,7 @@ internal static class ScheduleEndpoints
         var schedules = routes.MapGroup("/api/schedules").WithTags("Schedules").ProducesProblem(StatusCodes.Status400BadRequest);
         schedules.MapGet("/{scheduleId:int}/seats", GetSeats)
             .Produces(StatusCodes.Status304NotModified).ProducesProblem(StatusCodes.Status404NotFound);
-        routes.MapGet("/internal/schedules/{scheduleId:int}", GetConcert);
     }
-
-    /// <summary>Tells a gateway which concert a date belongs to, so that it can refuse a pass of another one itself.</summary>
-    internal static async Task<Results<Ok<ScheduleConcert>, ProblemHttpResult>> GetConcert(
-        int scheduleId, SeatsDbContext database, CancellationToken cancellationToken) =>
-        await database.Schedules.Where(schedule => schedule.ScheduleId == scheduleId)
-            .Select(schedule => new ScheduleConcert(schedule.ScheduleId, schedule.ConcertId)).FirstOrDefaultAsync(cancellationToken) is { } found
-            ? TypedResults.Ok(found) : NotFound();
 
     /// <summary>
     /// The seat map of a date, as new as the moment of the request. A caller that has the current version, by <c>If-None-Match</c>, is told
@@ -89,6 +76,6 @@ internal static class ScheduleEndpoints
         response.Headers.CacheControl = "no-cache, private";
     }
 
-    private static ProblemHttpResult NotFound() =>
+    internal static ProblemHttpResult NotFound() =>
         Problems.Refuse(StatusCodes.Status404NotFound, "SCHEDULE_NOT_FOUND", "There is no such date.");
 }
