@@ -17,6 +17,8 @@ internal sealed record SoakSample(double LiveMegabytes, double ResidentMegabytes
 /// <summary>One variant with its process, its database and its virtual host, and what was measured of it.</summary>
 internal sealed class SagaRun : IAsyncDisposable
 {
+    private const int LeadInSeconds = 2;
+
     private readonly Servers _servers;
     private readonly SagaWorker _worker;
     private readonly SagaDatabase? _database;
@@ -70,6 +72,14 @@ internal sealed class SagaRun : IAsyncDisposable
     /// <summary>A burst, or without end a steady load at a rate.</summary>
     public async Task<SagaMeasurement> MeasureAsync(int? rate, SagaPlan plan)
     {
+        if (_database is not null)
+            await _database.SettleAsync();
+        if (rate is { } already)
+        {
+            // A steady load is one that has been running: its first moments, after a pause or on empty tables, are not its own.
+            await _worker.RunAsync(already * LeadInSeconds, already);
+            _sagasOfRound += already * LeadInSeconds;
+        }
         var sagas = rate is { } perSecond ? perSecond * plan.Seconds : plan.Sagas;
         // Commits are counted for bursts: the count is late, and at a light load the product's look for left messages counts too.
         var countsCommits = rate is null && _database is not null;
