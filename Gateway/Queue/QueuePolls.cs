@@ -49,7 +49,7 @@ internal sealed class QueuePolls(WaitingRoom room, QueuePass pass, TimeProvider 
         response.ContentType = "application/json; charset=utf-8";
         response.ContentLength = buffer.WrittenCount;
         // Copied on this thread, before anything is waited for.
-        await response.BodyWriter.WriteAsync(buffer.WrittenMemory, context.RequestAborted);
+        await response.BodyWriter.WriteAsync(buffer.WrittenMemory, CancellationToken.None);
     }
 
     private static (ArrayBufferWriter<byte>, Utf8JsonWriter) NewJson()

@@ -10,7 +10,7 @@ internal static class GatewayCommand
 {
     public static Command Create()
     {
-        var rounds = SagaCommand.Positive("--rounds", "Rounds; every variant runs in each, one after the other.", 5);
+        var rounds = SagaCommand.Positive("--rounds", "Rounds; every variant runs in each, one after the other.", 8);
         var seconds = SagaCommand.Positive("--seconds", "How long a variant runs in each round.", 5);
         var connections = SagaCommand.Positive("--connections", "Connections; on each one request follows the other.", 16);
         var people = SagaCommand.Positive("--people", "Different callers, each with tokens of their own.", 1000);

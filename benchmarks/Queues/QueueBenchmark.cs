@@ -40,8 +40,11 @@ internal static class QueueBenchmark
         var crowd = new Crowd(plan.People, plan.Near, clock);
         var load = new CrowdLoad(plan, crowd, new CrowdRequests(bearerKey, cluster.Secret, clock.GetUtcNow()), door);
         var run = new QueueRun(plan, cluster, crowd, load, operators);
-        await run.AskFewAsync(TimeSpan.FromMinutes(Math.Min(plan.Minutes / 10, 0.25)), FewConnections, cancellation);
+        var asking = TimeSpan.FromMinutes(Math.Min(plan.Minutes / 10, 0.25));
+        await run.EnterFewAsync(EntryLimit, cancellation);
+        await run.AskFewAsync(asking, FewConnections, cancellation);
         await run.EnterEarlyAsync(EntryConnections, EntryLimit, cancellation);
+        await run.AskFewAsync(asking, FewConnections, cancellation);
         await run.SellAsync(Connections, NearConnections, cancellation);
         var faults = await run.FaultsAsync(door, cancellation);
 

@@ -17,20 +17,23 @@ internal sealed class QueueRun(QueuePlan plan, Cluster cluster, Crowd crowd, Cro
 
     private readonly Table _table = new("part", "per second", "p50 ms", "p99 ms", "CPU µs each: gateway", "queue", "PostgreSQL", "RabbitMQ", "people");
     private readonly List<string> _notes = [];
-    private (double Gateway, double Queue) _memory;
+    private readonly List<(int Waiting, (double Gateway, double Queue) Memory)> _waiting = [];
     private long _mostTaken, _mostInside;
     private int _entered;
 
-    /// <summary>A few wait and ask all the time: what a poll costs without a crowd.</summary>
+    /// <summary>The first few enter.</summary>
+    public async Task EnterFewAsync(TimeSpan limit, CancellationToken cancellation) =>
+        _entered += (await load.EnterAsync(cluster.Gateway, false, 0, QueuePlan.Few, 1, limit, poll: false, cancellation)).Count;
+
+    /// <summary>They ask all the time: what a poll costs with nobody else in line, and with a crowd behind them that only waits.</summary>
     public async Task AskFewAsync(TimeSpan time, int connections, CancellationToken cancellation)
     {
-        _entered += (await load.EnterAsync(cluster.Gateway, false, 0, QueuePlan.Few, 1, time, poll: false, cancellation)).Count;
         await load.AskOftenAsync(cluster.Gateway, QueuePlan.Few, connections, time, cancellation);
         load.Restart();
         var (before, watch) = (CpuTimes(), Stopwatch.StartNew());
         await load.AskOftenAsync(cluster.Gateway, QueuePlan.Few, connections, time, cancellation);
-        Add($"poll, {QueuePlan.Few} waiting", load.Polls, watch.Elapsed, before);
-        _memory = Memory();
+        Add($"poll by {QueuePlan.Few} people, {_entered:N0} waiting", load.Polls, watch.Elapsed, before);
+        _waiting.Add((_entered, Memory()));
     }
 
     /// <summary>Most people enter at the queue service itself, before the sale.</summary>
@@ -128,9 +131,8 @@ internal sealed class QueueRun(QueuePlan plan, Cluster cluster, Crowd crowd, Cro
         _notes.Add($"Slot use while people wait, from the moment all slots were taken: {QueueBenchmark.JudgeUse(watch.Full.InsideOf(plan.Capacity))} with somebody inside, {watch.Full.TakenOf(plan.Capacity):0.00} taken; from the opening {watch.Whole.InsideOf(plan.Capacity):0.00} and {watch.Whole.TakenOf(plan.Capacity):0.00}.");
         _notes.Add($"{load.Claimed:N0} came in, {load.Paid:N0} of them bought, {load.Vanished:N0} vanished before ({load.VanishedInside} with a pass), {load.TooLate} came too late; {load.Refused} answers were 429 or 503.");
         _notes.Add($"This machine carries so many polls and their people: on average they were sent {load.LateSeconds(false):0.0} s after they were due, those near the front {load.LateSeconds(true):0.0} s.");
-        _notes.Add($"Private memory with {QueuePlan.Few} and with {_entered:N0} people: the gateway's {Grown(_memory.Gateway, memory.Gateway)}, the queue service's {Grown(_memory.Queue, memory.Queue)}.");
-
-        string Grown(double few, double all) => $"{few / 1e6:0} and {all / 1e6:0} MB, {(all - few) / _entered:0} bytes a person";
+        _notes.Add($"Private memory of the gateway: {string.Join(", ", _waiting.Select(one => $"{one.Memory.Gateway / 1e6:0} MB with {one.Waiting:N0} waiting"))} (both times {QueuePlan.Few} people ask), {memory.Gateway / 1e6:0} MB after {_entered:N0} have asked.");
+        _notes.Add($"Private memory of the queue service: {string.Join(", ", _waiting.Select(one => $"{one.Memory.Queue / 1e6:0} MB with {one.Waiting:N0} waiting"))}, {memory.Queue / 1e6:0} MB at the end.");
     }
 
     private void Add(string part, Histogram latencies, TimeSpan time, Dictionary<string, double>? before)
