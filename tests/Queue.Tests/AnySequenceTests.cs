@@ -48,9 +48,9 @@ public sealed class AnySequenceTests(PostgreSqlServer server)
 
     private static readonly int[] Waits = [1, 1, 2, 3, 4, 5, 8, 15];
 
-    public static IEnumerable<object[]> Runs => [[DatabaseProvider.Sqlite, 40], [DatabaseProvider.PostgreSql, 30]];
+    public static IEnumerable<object[]> Runs => [[DatabaseProvider.Sqlite, 20], [DatabaseProvider.PostgreSql, 20]];
 
-    [Theory, MemberData(nameof(Runs))]
+    [Theory, MemberData(nameof(Runs)), Trait("Category", "RunOnce")]
     public async Task Steps_InAnySequence_KeepPlacesOrderAndCapacity(DatabaseProvider provider, int sequences)
     {
         await using var queue = await StartAsync(provider, server, replicas: 2, ("Queue:Interval", $"{Interval}"), ("Queue:ClaimWindow", $"{ClaimWindow}"), ("Queue:PassLifetime", $"{PassLifetime}"));

@@ -17,6 +17,7 @@ using Xunit;
 namespace ConcertSaga.Queue.Tests;
 
 /// <summary>Two processes on one database and one broker, and a crowd that enters, comes in, buys, leaves or vanishes; one of the two is killed.</summary>
+[Trait("Category", "RunOnce")]
 public sealed class ReplicaTests(PostgreSqlServer databases, RabbitMqServer brokers) : IAsyncLifetime
 {
     private const int Capacity = 12, People = 84;
@@ -58,7 +59,7 @@ public sealed class ReplicaTests(PostgreSqlServer databases, RabbitMqServer brok
         [
             $"--Gateway:Secret={Secret}", $"--ConnectionStrings:RabbitMq={address}", "--Database:Provider=PostgreSql", $"--ConnectionStrings:Queue={connection}",
             $"--Queue:SeatsAddress={_seats!.Urls.Single()}", $"--Queue:Capacity={Capacity}", "--Queue:BatchSize=4", "--Queue:Interval=00:00:00.2", "--Queue:TickInterval=00:00:00.05",
-            "--Queue:ClaimWindow=00:00:25", "--Queue:PassLifetime=00:00:15"
+            "--Queue:ClaimWindow=00:00:10", "--Queue:PassLifetime=00:00:10"
         ];
         var (code, said) = await ServiceProcess.RunAsync("Services/Queue", ["migrate", .. arguments]);
         Assert.True(code == 0, said);
