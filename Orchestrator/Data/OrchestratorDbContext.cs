@@ -41,7 +41,8 @@ public abstract class OrchestratorDbContext(DbContextOptions options) : DbContex
             reservation.HasIndex(r => new { r.UserId, r.CreatedAt });
             reservation.HasIndex(r => r.Deadline);
             reservation.HasIndex(r => r.StuckSince);
-            reservation.HasIndex(r => new { r.UpdatedAt, r.CorrelationId });
+            // For /internal/outcomes. Every step of a reservation changes UpdatedAt; with the filter only that of a paid one is written here.
+            reservation.HasIndex(r => new { r.UpdatedAt, r.CorrelationId }).HasFilter("\"ConfirmedAt\" IS NOT NULL");
             reservation.HasMany(r => r.Transitions).WithOne().HasForeignKey(t => t.ReservationId);
         });
         model.Entity<ReservationTransition>(transition =>
