@@ -30,10 +30,7 @@ internal static class OutcomeEndpoints
         if (take is < 1 or > MostOnAPage)
             throw new BadHttpRequestException($"limit must be between 1 and {MostOnAPage}.");
         var rows = await Outcomes(database, Instant(since), Position(after), take + 1).ToListAsync(cancellationToken);
-        if (rows.Count <= take)
-            return TypedResults.Ok(new ReservationOutcomes(rows, null));
-        rows.RemoveAt(take);
-        return TypedResults.Ok(new ReservationOutcomes(rows, Cursor(rows[^1])));
+        return TypedResults.Ok(rows.Count <= take ? new ReservationOutcomes([.. rows], null) : new ReservationOutcomes([.. rows.Take(take)], Cursor(rows[take - 1])));
     }
 
     /// <summary>The query behind it, served by an index of just these rows.</summary>
@@ -52,7 +49,7 @@ internal static class OutcomeEndpoints
             row.CorrelationId, row.UserId, row.ConcertId!.Value, row.ScheduleId, row.SeatNumbers, row.TotalPrice!.Value, row.QueueTokenId,
             row.CurrentState, row.ConfirmedAt!.Value,
             // Being cancelled is the last that happens to a reservation.
-            row.CurrentState == ReservationStates.Cancelled ? row.UpdatedAt : null, row.UpdatedAt,
+            row.CurrentState == ReservationStates.Cancelled ? (DateTimeOffset?)row.UpdatedAt : null, row.UpdatedAt,
             row.CurrentState == ReservationStates.Cancelled ? 2 : 1));
     }
 

@@ -1,12 +1,12 @@
 namespace ConcertSaga.Contracts.Reservations;
 
 /// <summary>
-/// A page of what became of paid reservations. The answer of Orchestrator's internal <c>GET /internal/outcomes</c>, for DataPlatform, which
-/// compares it with what it has been told by <see cref="ReservationConfirmed"/> and <see cref="ReservationCancelled"/>.
+/// A page of what became of paid reservations. Orchestrator → DataPlatform, in answer to <c>GET /internal/outcomes</c>; it is compared there
+/// with what was told by <see cref="ReservationConfirmed"/> and <see cref="ReservationCancelled"/>.
 /// </summary>
 /// <param name="Items">Ascending by <see cref="ReservationOutcome.UpdatedAt"/>, then by reservation.</param>
 /// <param name="Next">Pass it as <c>after</c> to get the page after this one; null on the last page.</param>
-public sealed record ReservationOutcomes(IReadOnlyList<ReservationOutcome> Items, string? Next);
+public sealed record ReservationOutcomes(ReservationOutcome[] Items, string? Next);
 
 /// <summary>One reservation that is confirmed, or was before it was cancelled, with all that its events carry.</summary>
 /// <param name="ReservationId">The reservation.</param>

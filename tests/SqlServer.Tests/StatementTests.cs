@@ -140,6 +140,9 @@ public sealed partial class StatementTests : IAsyncDisposable
         Assert.Equal(200, dates.Status);
         await ExpectAsync(200, host.CallAsync("mina", HttpMethod.Get, $"/api/concerts/1/schedules?limit=2&cursor={dates.Body.GetProperty("nextCursor").GetString()}"));
         await ExpectAsync(200, host.CallAsync("gateway", HttpMethod.Get, "/internal/schedules/1"));
+        var outcomes = await host.CallAsync("relay", HttpMethod.Get, "/internal/outcomes");
+        Assert.Equal("Cancelled", outcomes.Body.GetProperty("items")[0].GetProperty("status").GetString());
+        await ExpectAsync(200, host.CallAsync("relay", HttpMethod.Get, "/internal/outcomes?since=2020-01-01T00:00:00Z&after=NjM5MzEzMTY0MDAwMDAwMDAwLzAxYTIwOGRmLTgwMzAtNzg1ZC1hMmM0LTU0N2IwZTEzOTJmMw&limit=1"));
         var map = await host.CallAsync("mina", HttpMethod.Get, "/api/schedules/1/seats");
         Assert.Equal(50, map.Body.GetProperty("seats").GetArrayLength());
         await ExpectAsync(304, host.CallAsync("mina", HttpMethod.Get, "/api/schedules/1/seats", etag: $"\"{map.Body.GetProperty("version").GetInt64()}\""));
