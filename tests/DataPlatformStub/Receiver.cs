@@ -74,6 +74,9 @@ public sealed class Receiver : IAsyncDisposable
     /// <summary>Where events are sent to.</summary>
     public Uri Address => new(new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()), "/events");
 
+    /// <summary>The secrets a request may be signed with.</summary>
+    public IReadOnlyList<string> Secrets => _options.Secrets;
+
     /// <summary>How it misbehaves; can be changed at any time.</summary>
     public Behaviour Behaviour
     {
