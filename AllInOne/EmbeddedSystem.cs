@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using ConcertSaga.DataPlatform;
-using ConcertSaga.DataPlatformStub;
 using ConcertSaga.Gateway;
 using ConcertSaga.Gateway.Queue;
 using ConcertSaga.Gateway.Seats;
