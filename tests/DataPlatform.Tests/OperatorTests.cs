@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using ConcertSaga.DataPlatform.Data;
-using ConcertSaga.DataPlatform.Domain;
 using ConcertSaga.DataPlatform.Endpoints;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Shared.Hosting.Http;

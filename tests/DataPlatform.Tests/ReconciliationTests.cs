@@ -8,7 +8,6 @@ using ConcertSaga.Shared.Hosting.Http;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Xunit;

@@ -140,6 +140,9 @@ internal sealed class RelayUnderTest : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // They share a database, and the first to be disposed of takes it along.
+        foreach (var replica in _replicas)
+            await replica.StopAsync();
         foreach (var replica in _replicas)
             await replica.DisposeAsync();
         await Platform.DisposeAsync();
