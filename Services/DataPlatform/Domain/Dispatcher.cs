@@ -57,17 +57,17 @@ internal sealed partial class Dispatcher : BackgroundService
     }
 
     /// <summary>Takes what is due, as much as there is room for, and hands it to the senders.</summary>
-    /// <returns>Whether there may be more.</returns>
-    public async Task<bool> FeedAsync(CancellationToken cancellationToken)
+    /// <returns>How many were looked at, and whether there may be more.</returns>
+    public async Task<(int Seen, bool IsMore)> FeedAsync(CancellationToken cancellationToken)
     {
         _ = _senders.Value;
         if (!_sender.IsReady)
-            return false;
+            return (0, false);
         if (_isPaused)
             _isPaused = await IsPausedAsync(cancellationToken);
         var (most, isTrial) = _isPaused ? (0, false) : _breaker.Allow(_options.Concurrency);
         if (most == 0)
-            return false;
+            return (0, false);
 
         var (seen, leased) = (0, new List<Leased>());
         try
@@ -84,7 +84,7 @@ internal sealed partial class Dispatcher : BackgroundService
         Interlocked.Add(ref _outstanding, leased.Count);
         foreach (var one in leased)
             await _taken.Writer.WriteAsync(new Taken(one, isTrial), CancellationToken.None);
-        return seen == most && !isTrial;
+        return (seen, seen == most && !isTrial);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -96,7 +96,7 @@ internal sealed partial class Dispatcher : BackgroundService
                 var isMore = false;
                 try
                 {
-                    isMore = await FeedAsync(stoppingToken);
+                    isMore = (await FeedAsync(stoppingToken)).IsMore;
                 }
                 catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
                 {

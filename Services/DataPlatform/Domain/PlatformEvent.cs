@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using ConcertSaga.Contracts.Reservations;
 
 namespace ConcertSaga.DataPlatform.Domain;
@@ -72,10 +73,12 @@ internal sealed record PlatformEvent(Guid DeliveryId, Guid ReservationId, string
 
     private sealed record ReservationData(
         Guid ReservationId, string UserId, int ConcertId, int ScheduleId, int[] SeatNumbers, long Amount, DateTimeOffset ConfirmedAt,
-        [property: System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? CancelledAt)
+        [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] DateTimeOffset? CancelledAt)
     {
+        [JsonPropertyOrder(-2)]
         public int SchemaVersion { get; init; }
 
+        [JsonPropertyOrder(-1)]
         public int Sequence { get; init; }
     }
 }
