@@ -30,7 +30,7 @@ public sealed class DataPlatformOptions
 
     /// <summary>
     /// For how long a replica takes a delivery for itself. One that is not sent while there is still time for the answer is given back unsent.
-    /// Default one minute; at least twice <see cref="Timeout"/> is sensible.
+    /// Default one minute; at least five seconds more than <see cref="Timeout"/>.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:05", "01:00:00")]
     public TimeSpan LeaseDuration { get; set; } = TimeSpan.FromMinutes(1);

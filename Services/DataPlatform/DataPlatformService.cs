@@ -12,10 +12,15 @@ namespace ConcertSaga.DataPlatform;
 /// <summary>The relay: tells the outside data platform of every reservation that was confirmed, and of those that were given back afterwards.</summary>
 public static class DataPlatformService
 {
+    private static readonly TimeSpan LeastBesideTheTimeout = TimeSpan.FromSeconds(5);
+
     /// <summary>Registers the options, the database and everything that runs by itself.</summary>
     public static IHostApplicationBuilder AddDataPlatform(this IHostApplicationBuilder builder)
     {
         var options = builder.AddOptionsSection<DataPlatformOptions>("DataPlatform");
+        // With less nothing would ever be sent.
+        if (options.LeaseDuration < options.Timeout + LeastBesideTheTimeout)
+            throw new StartupException($"DataPlatform:LeaseDuration is '{options.LeaseDuration}'; allowed: at least five seconds more than DataPlatform:Timeout.");
         builder.Services.AddSingleton(new Signer(options.Secrets));
         builder.Services.AddSingleton(new AddressPolicy(options.AllowedNetworks));
         builder.Services.AddSingleton<RelayMetrics>();

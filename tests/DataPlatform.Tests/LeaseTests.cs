@@ -74,19 +74,21 @@ public sealed class LeaseTests(PostgreSqlServer server)
     public async Task Delivery_WhoseLeaseIsNearlyOver_IsNotSent(DatabaseProvider provider)
     {
         await using var relay = await RelayUnderTest.StartAsync(provider, server, settings: [("DataPlatform:LeaseDuration", "00:00:20"), ("DataPlatform:Concurrency", "1")]);
-        await relay.HearAsync(3);
-        // The first takes so long that the next ones have too little time left.
-        relay.Platform.Answer = (_, _) =>
+        await relay.HearAsync(6);
+        // Each takes so long that the next one, which is taken already, has too little time left for an answer.
+        var left = new ConcurrentQueue<TimeSpan>();
+        relay.Platform.Answer = async (arrival, _) =>
         {
+            left.Enqueue((await relay.RowAsync(arrival.ReservationId)).LeasedUntil!.Value - relay.Clock.GetUtcNow());
             relay.Clock.Advance(TimeSpan.FromSeconds(4));
-            return Task.CompletedTask;
         };
 
         await relay.PumpAsync();
 
+        Assert.All(left, time => Assert.InRange(time, TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(20)));
         // Given back, taken again and sent, each once.
         Assert.All(await relay.RowsAsync(), row => Assert.Equal((DeliveryStatus.Delivered, 1), (row.Status, row.Attempts)));
-        Assert.Equal(3, relay.Platform.Arrivals.Count);
+        Assert.Equal(6, relay.Platform.Arrivals.Count);
     }
 
     [Theory, MemberData(nameof(Providers))]

@@ -7,6 +7,7 @@ using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Shared.Hosting.Http;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -21,7 +22,11 @@ public sealed class OperatorTests(PostgreSqlServer server)
     public async Task SendAgain_OfADeadOne_BeginsAnewAndIsWrittenDown(DatabaseProvider provider)
     {
         await using var relay = await RelayUnderTest.StartAsync(provider, server);
-        relay.Platform.AnswerWith(422, response => response.Body.Write("no such concert"u8));
+        relay.Platform.Answer = async (_, context) =>
+        {
+            context.Response.StatusCode = 422;
+            await context.Response.WriteAsync("no such concert");
+        };
         var confirmed = (await relay.HearAsync())[0];
         await relay.PumpAsync();
         var id = (await relay.RowAsync()).DeliveryId;
@@ -159,7 +164,7 @@ public sealed class OperatorTests(PostgreSqlServer server)
         Assert.Equal(seen.Select(view => view.CreatedAt).OrderDescending(), seen.Select(view => view.CreatedAt));
         foreach (var (query, expected) in new (string, Func<Delivery, bool>)[]
         {
-            ("status=dead", row => row.Status == DeliveryStatus.Dead), ("status=Delivered", row => row.Status == DeliveryStatus.Delivered),
+            ("status=Dead", row => row.Status == DeliveryStatus.Dead), ("status=Delivered", row => row.Status == DeliveryStatus.Delivered),
             ($"reservationId={rows[4].ReservationId}", row => row == rows[4]), ("eventType=reservation.confirmed", _ => true), ("eventType=other", _ => false),
             ("from=2026-06-01T12:00:01Z&to=2026-06-01T12:00:02Z", row => row.CreatedAt == RelayUnderTest.Now.AddSeconds(1))
         })

@@ -351,7 +351,8 @@ internal static class DeliveryStatements
         // As EF Core writes them there: SQLite keeps text, and compares it as that.
         public string Id(Guid id) => Provider == DatabaseProvider.Sqlite ? id.ToString().ToUpperInvariant() : id.ToString();
 
-        public object Instant(DateTimeOffset instant) => Provider == DatabaseProvider.Sqlite ? instant.UtcDateTime : instant;
+        // As an object each, or the one would become the other.
+        public object Instant(DateTimeOffset instant) => Provider == DatabaseProvider.Sqlite ? (object)instant.UtcDateTime : instant;
 
         public string Text(DateTimeOffset instant) => Provider == DatabaseProvider.Sqlite
             ? instant.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.FFFFFFF", CultureInfo.InvariantCulture)
