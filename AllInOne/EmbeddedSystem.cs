@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using ConcertSaga.DataPlatform;
 using ConcertSaga.Gateway;
 using ConcertSaga.Gateway.Queue;
 using ConcertSaga.Gateway.Seats;
@@ -23,7 +24,7 @@ namespace ConcertSaga.AllInOne;
 /// </summary>
 public static class EmbeddedSystem
 {
-    private static readonly string[] Clusters = ["orchestrator", "queue", "seats", "points"];
+    private static readonly string[] Clusters = ["orchestrator", "queue", "seats", "points", "dataplatform"];
 
     /// <summary>Serves until the process is told to stop.</summary>
     public static async Task RunAsync(string[] args)
@@ -34,18 +35,23 @@ public static class EmbeddedSystem
         // The services' bus feeds what the gateway knows.
         var (room, changes) = (new WaitingRoom(TimeProvider.System), new SeatChanges());
 
-        await using var services = BuildServices(args, data.Path, secret, room, changes);
+        await using var receiver = await DefaultDestination.StartAsync(args);
+        await using var services = BuildServices(args, data.Path, secret, room, changes, DefaultDestination.SettingsOf(receiver));
         await services.Services.MigrateAsync(CancellationToken.None);
         await SeatsService.SeedDemoDataAsync(services.Services, CancellationToken.None);
         await services.StartAsync();
-        // Known only now; Queue asks again until it is.
-        services.Services.GetRequiredService<IOptions<QueueOptions>>().Value.SeatsAddress ??= new Uri(services.Urls.First());
+        // Known only now; those who ask there ask again until it is.
+        var inner = new Uri(services.Urls.First());
+        services.Services.GetRequiredService<IOptions<QueueOptions>>().Value.SeatsAddress ??= inner;
+        services.Services.GetRequiredService<IOptions<DataPlatformOptions>>().Value.OrchestratorAddress ??= inner;
         try
         {
-            await using var gateway = BuildGateway(args, data, secret, services.Urls.First(), room, changes);
+            await using var gateway = BuildGateway(args, data, secret, inner, room, changes);
             await WaitForBusAsync(services.Services.GetRequiredService<IBusControl>());
             await gateway.StartAsync();
             await Console.Out.WriteLineAsync($"ConcertSaga serves on {string.Join(", ", gateway.Urls)}; data in {data.Path}.");
+            if (receiver is not null)
+                await Console.Out.WriteLineAsync($"What the data platform was told: {new Uri(receiver.Address, "/received")}");
             await gateway.WaitForShutdownAsync();
         }
         finally
@@ -54,9 +60,10 @@ public static class EmbeddedSystem
         }
     }
 
-    internal static WebApplication BuildServices(string[] args, string dataDirectory, string secret, WaitingRoom room, SeatChanges changes)
+    internal static WebApplication BuildServices(
+        string[] args, string dataDirectory, string secret, WaitingRoom room, SeatChanges changes, IEnumerable<KeyValuePair<string, string?>> destination)
     {
-        var builder = CreateBuilder(args, "services", secret, new()
+        var builder = CreateBuilder(args, "services", secret, new(destination)
         {
             ["DataDirectory"] = dataDirectory,
             ["Database:Provider"] = nameof(DatabaseProvider.Sqlite),
@@ -70,6 +77,7 @@ public static class EmbeddedSystem
         builder.AddSeats();
         builder.AddPoints();
         builder.AddPayments();
+        builder.AddDataPlatform();
         builder.AddMessaging(bus =>
         {
             bus.AddOrchestratorConsumers(builder.Configuration);
@@ -77,6 +85,7 @@ public static class EmbeddedSystem
             bus.AddSeatsConsumers();
             bus.AddPointsConsumers();
             bus.AddPaymentsConsumers();
+            bus.AddDataPlatformConsumers();
             bus.AddGatewayListeners();
         });
         builder.Services.AddSingleton(room);
@@ -90,11 +99,12 @@ public static class EmbeddedSystem
         app.MapSeats();
         app.MapPoints();
         app.MapPayments();
+        app.MapDataPlatform();
         return app;
     }
 
     private static WebApplication BuildGateway(
-        string[] args, DataDirectory data, string secret, string inner, WaitingRoom room, SeatChanges changes)
+        string[] args, DataDirectory data, string secret, Uri inner, WaitingRoom room, SeatChanges changes)
     {
         var builder = CreateBuilder(args, "gateway", secret, new()
         {
@@ -106,7 +116,7 @@ public static class EmbeddedSystem
         builder.Services.AddSingleton(changes);
         builder.AddGateway();
         foreach (var cluster in Clusters)
-            builder.Configuration[$"ReverseProxy:Clusters:{cluster}:Destinations:one:Address"] = inner;
+            builder.Configuration[$"ReverseProxy:Clusters:{cluster}:Destinations:one:Address"] = inner.AbsoluteUri;
 
         var app = builder.Build();
         app.UsePublicDefaults();

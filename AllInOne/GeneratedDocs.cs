@@ -31,7 +31,7 @@ public static class GeneratedDocs
         {
             // Nothing is migrated for this, and what runs by itself would complain of it.
             await using var app = EmbeddedSystem.BuildServices(
-                [.. args, "--Logging:Console:LogLevel:Default=None"], folder.FullName, new string('-', 16), new WaitingRoom(TimeProvider.System), new SeatChanges());
+                [.. args, "--Logging:Console:LogLevel:Default=None"], folder.FullName, new string('-', 16), new WaitingRoom(TimeProvider.System), new SeatChanges(), []);
             await app.StartAsync();
             using var scope = app.Services.CreateScope();
             var document = await app.Services.GetRequiredKeyedService<IOpenApiDocumentProvider>("v1").GetOpenApiDocumentAsync();

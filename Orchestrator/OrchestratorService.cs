@@ -51,8 +51,12 @@ public static class OrchestratorService
             bus.AddConsumer<ReservationChangedConsumer, ReservationChangedConsumerDefinition>();
     }
 
-    /// <summary>Maps <c>/api/reservations</c>.</summary>
-    public static void MapOrchestrator(this IEndpointRouteBuilder routes) => routes.MapReservations();
+    /// <summary>Maps <c>/api/reservations</c> and what other services ask for.</summary>
+    public static void MapOrchestrator(this IEndpointRouteBuilder routes)
+    {
+        routes.MapReservations();
+        routes.MapOutcomes();
+    }
 }
 
 /// <summary>The saga's queue: everything that concerns a reservation arrives there, through the inbox.</summary>

@@ -6,19 +6,26 @@
 #   eng/local-cluster.sh stop NAME              ends one process orderly
 #   eng/local-cluster.sh start NAME             starts it again at the same port and waits until it is ready
 #   eng/local-cluster.sh down                   ends all and removes their data
-# NAME: postgres, rabbitmq, orchestrator, queue, seats, points, payments, gateway. Everything is kept in one folder, CONCERT_CLUSTER or
-# ${TMPDIR:-/tmp}/concertsaga-cluster: cluster.env (addresses, ports, secrets, for programs to read), NAME.pid, NAME.log, and the data.
+# NAME: postgres, rabbitmq, orchestrator, queue, seats, points, payments, dataplatform, receiver (which stands in for the outside data platform),
+# gateway. Everything is kept in one folder, CONCERT_CLUSTER or ${TMPDIR:-/tmp}/concertsaga-cluster: cluster.env (addresses, ports, secrets, for
+# programs to read), NAME.pid, NAME.log, and the data.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 state=${CONCERT_CLUSTER:-${TMPDIR:-/tmp}/concertsaga-cluster}
 servers=(postgres rabbitmq)
-services=(orchestrator queue seats points payments gateway)
+services=(orchestrator queue seats points payments receiver dataplatform gateway)
 
 fail() { echo "local-cluster: $*" >&2; exit 1; }
 upper() { tr '[:lower:]' '[:upper:]' <<<"$1"; }
 
 project_of() { # the folder of a process
-  case $1 in orchestrator) echo Orchestrator ;; gateway) echo Gateway ;; *) echo "Services/$(upper "${1:0:1}")${1:1}" ;; esac
+  case $1 in
+    orchestrator) echo Orchestrator ;;
+    gateway) echo Gateway ;;
+    dataplatform) echo Services/DataPlatform ;;
+    receiver) echo tests/DataPlatformStub ;;
+    *) echo "Services/$(upper "${1:0:1}")${1:1}" ;;
+  esac
 }
 program_of() { local project; project=$(project_of "$1"); echo "$root/$project/bin/Release/net10.0/ConcertSaga.${project##*/}.dll"; }
 
@@ -93,7 +100,8 @@ start_one() {
         broker "$(value RABBITMQ_BIN)/rabbitmq-server" ;;
     *)
       mapfile -t arguments <"$state/$name.arguments"
-      launch "$name" "$(dirname "$(program_of "$name")")" env DOTNET_GCgen0size=0x4000000 dotnet "$(program_of "$name")" "${arguments[@]}" "--urls=http://127.0.0.1:$(value "$(upper "$name")_PORT")" ;;
+      [ "$name" = receiver ] || arguments+=("--urls=http://127.0.0.1:$(value "$(upper "$name")_PORT")")
+      launch "$name" "$(dirname "$(program_of "$name")")" env DOTNET_GCgen0size=0x4000000 dotnet "$(program_of "$name")" "${arguments[@]}" ;;
   esac
 }
 
@@ -119,7 +127,8 @@ down() {
   [ -d "$state" ] || return 0
   # Front to back, so that nobody calls what is gone.
   for name in gateway orchestrator; do end_one $name orderly; done
-  for name in queue seats points payments; do end_one $name orderly & done; wait
+  for name in queue seats points payments dataplatform; do end_one $name orderly & done; wait
+  end_one receiver orderly
   for name in "${servers[@]}"; do end_one "$name" orderly & done; wait
   rm -rf "$state"
 }
@@ -160,8 +169,8 @@ up() {
   trap 'exit 130' INT TERM
   chmod 711 "$state"
 
-  local secret password key
-  secret=$(random_text) password=$(random_text)
+  local secret password key webhook
+  secret=$(random_text) password=$(random_text) webhook=whsec_$(head -c 32 /dev/urandom | base64 -w0)
   (umask 077; : >"$state/cluster.env")
   put() { echo "$1=$2" >>"$state/cluster.env"; }
   put STATE "$state"; put PROCESSES "${servers[*]} ${chosen[*]}"
@@ -172,10 +181,11 @@ up() {
     free_port; put "$(upper "$name")_PORT" $port; put "$(upper "$name")_URL" "http://127.0.0.1:$port"
   done
   put GATEWAY_SECRET "$secret"
+  put WEBHOOK_SECRET "$webhook"
   put RABBITMQ_URL "amqp://concert:$password@127.0.0.1:$rabbitmq_port/"
   put POSTGRES_PASSWORD "$password"
   database() { echo "Host=127.0.0.1;Port=$postgres_port;Username=concert;Password=$password;Database=$1;Maximum Pool Size=80"; }
-  for name in orchestrator queue seats points payments; do put "$(upper "$name")_DATABASE" "$(database $name)"; done
+  for name in orchestrator queue seats points payments dataplatform; do put "$(upper "$name")_DATABASE" "$(database $name)"; done
 
   mkdir -p "$state/rabbitmq" "$state/postgres"
   echo '[].' >"$state/rabbitmq/enabled_plugins"
@@ -191,9 +201,13 @@ up() {
 
   for name in "${chosen[@]}"; do
     local arguments=("--Gateway:Secret=$secret" "--ConnectionStrings:RabbitMq=$(value RABBITMQ_URL)")
-    if [ "$name" = gateway ]; then
+    if [ "$name" = receiver ]; then
+      # No process of the product: it takes nothing but its own arguments.
+      (umask 077; printf '%s\n' "--port=$(value RECEIVER_PORT)" "--secret=$webhook" >"$state/$name.arguments")
+      continue
+    elif [ "$name" = gateway ]; then
       arguments+=("--Authentication:Demo:Enabled=true")
-      for key in orchestrator queue seats points; do
+      for key in orchestrator queue seats points dataplatform; do
         arguments+=("--ReverseProxy:Clusters:$key:Destinations:one:Address=$(value "$(upper $key)_URL")")
       done
     else
@@ -201,6 +215,8 @@ up() {
       arguments+=("--Database:Provider=PostgreSql" "--ConnectionStrings:$key=$(database "$name")")
       [ "$name" != seats ] || arguments+=("--Seats:SeedDemoData=true")
       [ "$name" != queue ] || arguments+=("--Queue:SeatsAddress=$(value SEATS_URL)")
+      [ "$name" != dataplatform ] || arguments+=("--DataPlatform:Destination=$(value RECEIVER_URL)/events" "--DataPlatform:Secrets=$webhook"
+        "--DataPlatform:AllowedNetworks=127.0.0.0/8" "--DataPlatform:OrchestratorAddress=$(value ORCHESTRATOR_URL)")
       PGPASSWORD=$password "$postgres_bin/createdb" -h 127.0.0.1 -p "$postgres_port" -U concert "$name"
     fi
     (umask 077; printf '%s\n' "${arguments[@]}" "${extra[@]}" >"$state/$name.arguments")

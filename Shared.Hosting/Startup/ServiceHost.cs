@@ -12,7 +12,7 @@ public static class ServiceHost
     // Every top-level key a process of the product reads. Anything else on the command line is a mistake worth stopping for.
     private static readonly string[] KnownSections =
     [
-        "Authentication", "AllowedHosts", "ConnectionStrings", "Cors", "Database", "DataDirectory", "environment", "Faults", "ForwardedHeaders",
+        "Authentication", "AllowedHosts", "ConnectionStrings", "Cors", "Database", "DataDirectory", "DataPlatform", "environment", "Faults", "ForwardedHeaders",
         "Gateway", "Kestrel", "Limits", "Logging", "Messaging", "Payments", "Points", "Queue", "RateLimits", "Reservation", "ReverseProxy", "Seats", "urls"
     ];
 

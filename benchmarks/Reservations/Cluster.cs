@@ -11,7 +11,7 @@ namespace ConcertSaga.Benchmarks.Reservations;
 internal sealed partial class Cluster : IAsyncDisposable
 {
     /// <summary>The parts of the product that have a database.</summary>
-    public static readonly string[] Owners = ["orchestrator", "queue", "seats", "points", "payments"];
+    public static readonly string[] Owners = ["orchestrator", "queue", "seats", "points", "payments", "dataplatform"];
 
     private static readonly TimeSpan StatisticsDelay = TimeSpan.FromSeconds(10.5);
 
@@ -48,7 +48,8 @@ internal sealed partial class Cluster : IAsyncDisposable
             cluster._settings = (await File.ReadAllLinesAsync(Path.Combine(cluster._folder, "cluster.env")))
                 .Select(line => line.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1]);
             cluster.Processes = StatusLines().Matches(status)
-                .ToDictionary(line => line.Groups[1].Value, line => int.Parse(line.Groups[2].Value, CultureInfo.InvariantCulture));
+                // What stands in for the outside world is no part of the product, and may end and start again.
+                .Where(line => line.Groups[1].Value != "receiver").ToDictionary(line => line.Groups[1].Value, line => int.Parse(line.Groups[2].Value, CultureInfo.InvariantCulture));
             foreach (var owner in Owners.Where(cluster.Processes.ContainsKey))
                 cluster._databases[owner] = NpgsqlDataSource.Create(cluster._settings[$"{owner.ToUpperInvariant()}_DATABASE"]);
             return cluster;
@@ -60,6 +61,12 @@ internal sealed partial class Cluster : IAsyncDisposable
         }
     }
 
+    /// <summary>Ends a process orderly.</summary>
+    public Task StopAsync(string name) => RunAsync("stop", name);
+
+    /// <summary>Starts a process again.</summary>
+    public Task StartAsync(string name) => RunAsync("start", name);
+
     /// <summary>Milliseconds of processor time of each process so far.</summary>
     public Dictionary<string, double> CpuTimes() =>
         Processes.ToDictionary(one => one.Key, one => one.Key == "postgres" ? CpuTime.OfFamily(one.Value) : CpuTime.Of(one.Value));
@@ -68,7 +75,7 @@ internal sealed partial class Cluster : IAsyncDisposable
     public async Task<double> CommitsAsync()
     {
         await Task.Delay(StatisticsDelay);
-        return await NumberAsync("orchestrator", "SELECT sum(xact_commit)::bigint FROM pg_stat_database WHERE datname IN ('orchestrator', 'queue', 'seats', 'points', 'payments')");
+        return await NumberAsync("orchestrator", "SELECT sum(xact_commit)::bigint FROM pg_stat_database WHERE datname IN ('orchestrator', 'queue', 'seats', 'points', 'payments', 'dataplatform')");
     }
 
     /// <summary>The database of an owner.</summary>

@@ -17,15 +17,17 @@ internal static class ReservationsBenchmark
     // Of this process, which plays the people.
     private const string Client = "client";
 
+    /// <summary>What is measured is what comes after the waiting room.</summary>
+    public static readonly string[] OpenDoors = ["--Queue:Capacity=100000", "--Queue:BatchSize=10000", "--Queue:Interval=00:00:00.1"];
+
     public static async Task<int> RunAsync(ReservationsPlan plan, CancellationToken cancellation)
     {
-        // What is measured is what comes after the waiting room.
-        await using var cluster = await Cluster.StartAsync("--Queue:Capacity=100000", "--Queue:BatchSize=10000", "--Queue:Interval=00:00:00.1");
+        await using var cluster = await Cluster.StartAsync(OpenDoors);
         var machine = await Machine.DescribeAsync(cluster.Database, cluster.Broker);
         Console.WriteLine(machine);
-        using var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 4 * plan.Concurrent }) { BaseAddress = cluster.Gateway };
+        using var http = ClientOf(cluster, plan);
 
-        await ReserveAsync(await SignInAsync(http, plan, plan.Warm, cancellation), plan, 0, plan.Warm, cancellation);
+        await WarmAsync(http, plan, cancellation);
         Console.WriteLine($"warm after {plan.Warm} reservations");
         var rounds = new List<ReservationsRound>();
         for (var round = 0; round < plan.Rounds; round++)
@@ -54,7 +56,13 @@ internal static class ReservationsBenchmark
         return faults.Count == 0 ? 0 : 1;
     }
 
-    private static async Task<ReservationsRound> MeasureAsync(Shopper[] shoppers, Cluster cluster, ReservationsPlan plan, int first, CancellationToken cancellation)
+    public static HttpClient ClientOf(Cluster cluster, ReservationsPlan plan) =>
+        new(new SocketsHttpHandler { MaxConnectionsPerServer = 4 * plan.Concurrent }) { BaseAddress = cluster.Gateway };
+
+    public static async Task WarmAsync(HttpClient http, ReservationsPlan plan, CancellationToken cancellation) =>
+        await ReserveAsync(await SignInAsync(http, plan, plan.Warm, cancellation), plan, 0, plan.Warm, cancellation);
+
+    public static async Task<ReservationsRound> MeasureAsync(Shopper[] shoppers, Cluster cluster, ReservationsPlan plan, int first, CancellationToken cancellation)
     {
         var before = cluster.CpuTimes();
         before[Client] = CpuTime.Of(Environment.ProcessId);
@@ -67,7 +75,7 @@ internal static class ReservationsBenchmark
             after.ToDictionary(one => one.Key, one => (one.Value - before[one.Key]) / plan.Reservations));
     }
 
-    private static async Task<Shopper[]> SignInAsync(HttpClient http, ReservationsPlan plan, int reservations, CancellationToken cancellation)
+    public static async Task<Shopper[]> SignInAsync(HttpClient http, ReservationsPlan plan, int reservations, CancellationToken cancellation)
     {
         var shoppers = new Shopper[(reservations + PerUser(plan, reservations) - 1) / PerUser(plan, reservations)];
         await Parallel.ForAsync(0, shoppers.Length, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = cancellation },
@@ -96,7 +104,7 @@ internal static class ReservationsBenchmark
         return latencies;
     }
 
-    private static async Task<List<string>> FaultsAsync(Cluster cluster, ReservationsPlan plan)
+    public static async Task<List<string>> FaultsAsync(Cluster cluster, ReservationsPlan plan)
     {
         var all = plan.Warm + plan.Rounds * plan.Reservations;
         var paid = await cluster.NumberAsync("orchestrator", "SELECT coalesce(sum(\"TotalPrice\"), 0)::bigint FROM \"Reservations\"");

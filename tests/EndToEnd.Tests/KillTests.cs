@@ -16,7 +16,11 @@ namespace ConcertSaga.EndToEnd.Tests;
 public sealed class KillTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
 {
     private static readonly (string, string)[] Settings =
-        [("Reservation:HoldDuration", "00:00:08"), ("Reservation:StepTimeout", "00:00:02")];
+    [
+        ("Reservation:HoldDuration", "00:00:08"), ("Reservation:StepTimeout", "00:00:02"),
+        // What a killed relay had taken is free again before the books are looked at.
+        ("DataPlatform:LeaseDuration", "00:00:10"), ("DataPlatform:Timeout", "00:00:03"), ("DataPlatform:BreakerPause", "00:00:01")
+    ];
 
     [Theory]
     [InlineData(SystemKind.Embedded, 8)]

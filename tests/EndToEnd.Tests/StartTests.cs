@@ -21,6 +21,9 @@ public sealed class StartTests(ITestOutputHelper output)
     [InlineData("--Reservation:HoldDuration=soon", "Reservation:HoldDuration is 'soon'")]
     [InlineData("--Seats:MaxPerReservation=0", "Seats:MaxPerReservation is '0'")]
     [InlineData("--Database:Provider=Oracle", "Database:Provider is 'Oracle'")]
+    [InlineData("--DataPlatform:Timeout=soon", "DataPlatform:Timeout is 'soon'")]
+    [InlineData("--DataPlatform:Destination=https://platform.example/events", "DataPlatform:Secrets is missing")]
+    [InlineData("--DataPlatform:Secrets=whsec_c2hvcnQ=", "DataPlatform:Secrets is given without DataPlatform:Destination")]
     [InlineData("--RateLimits:Read:PerSecond=none", "RateLimits:Read:PerSecond is 'none'")]
     public async Task AllInOne_WrongArgument_SaysSoInOneLine(string argument, string says)
     {

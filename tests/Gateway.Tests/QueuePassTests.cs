@@ -233,19 +233,23 @@ public sealed class QueuePassTests : IClassFixture<GatewayFixture>
     }
 
     [Theory]
-    [InlineData("GET", 403)]
-    [InlineData("PUT", 403)]
-    public async Task Operators_WithoutTheRole_AreRefused(string method, int status)
+    [InlineData("GET", "/ops/api/queue/concerts/1", "queue")]
+    [InlineData("PUT", "/ops/api/queue/concerts/1", "queue")]
+    [InlineData("GET", "/ops/api/deliveries", "dataplatform")]
+    [InlineData("GET", "/ops/api/deliveries?status=Dead", "dataplatform")]
+    [InlineData("POST", "/ops/api/deliveries/send-again", "dataplatform")]
+    [InlineData("POST", "/ops/api/deliveries/destination/resume", "dataplatform")]
+    public async Task Operators_WithoutTheRole_AreRefused(string method, string path, string service)
     {
-        using var response = await _gateway.SendAsync(method, "/ops/api/queue/concerts/1", Tokens.For("mina", "fan"));
-        await Problem.IsAsync(response, status, "FORBIDDEN");
-        using var nobody = await _gateway.SendAsync(method, "/ops/api/queue/concerts/1");
+        using var response = await _gateway.SendAsync(method, path, Tokens.For("mina", "fan"));
+        await Problem.IsAsync(response, 403, "FORBIDDEN");
+        using var nobody = await _gateway.SendAsync(method, path);
         await Problem.IsAsync(nobody, 401, "UNAUTHENTICATED");
         Assert.Empty(_upstream.Seen);
 
-        using var operators = await _gateway.SendAsync(method, "/ops/api/queue/concerts/1", Tokens.For("olga", "ops"));
+        using var operators = await _gateway.SendAsync(method, path, Tokens.For("olga", "ops"));
         Assert.Equal(200, (int)operators.StatusCode);
-        Assert.Equal("/queue/ops/api/queue/concerts/1", Assert.Single(_upstream.Seen).Target);
+        Assert.Equal($"/{service}{path}", Assert.Single(_upstream.Seen).Target);
     }
 
     private Task<HttpResponseMessage> SendAsync(string method, string path, string queueToken) =>

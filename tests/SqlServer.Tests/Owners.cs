@@ -1,3 +1,4 @@
+using ConcertSaga.DataPlatform.Data;
 using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Payments.Data;
 using ConcertSaga.Points.Data;
@@ -28,7 +29,10 @@ internal static class Owners
             : new SqlitePointsDbContext(Options<SqlitePointsDbContext>(provider, address)),
         ["Payments"] = (provider, address) => provider == DatabaseProvider.SqlServer
             ? new SqlServerPaymentsDbContext(Options<SqlServerPaymentsDbContext>(provider, address))
-            : new SqlitePaymentsDbContext(Options<SqlitePaymentsDbContext>(provider, address))
+            : new SqlitePaymentsDbContext(Options<SqlitePaymentsDbContext>(provider, address)),
+        ["DataPlatform"] = (provider, address) => provider == DatabaseProvider.SqlServer
+            ? new SqlServerDataPlatformDbContext(Options<SqlServerDataPlatformDbContext>(provider, address))
+            : new SqliteDataPlatformDbContext(Options<SqliteDataPlatformDbContext>(provider, address))
     };
 
     public static IEnumerable<string> Names => Contexts.Keys;

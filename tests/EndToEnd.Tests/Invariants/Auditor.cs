@@ -30,17 +30,19 @@ internal static class Auditor
                     .Select(row => $"{row.Id} {books.StoryOf(row.Id)}")];
                 // The four databases are not read at one moment; a hold that ran out meanwhile would look like a contradiction.
                 var after = await Books.ReadStatesAsync(system);
-                return left.Length == 0 && books.Undelivered == 0 && !PassesThatBought(books).Any()
+                return left.Length == 0 && books.Undelivered == 0 && !PassesThatBought(books).Any() && !Untold(books).Any()
                     && after.Count == books.Reservations.Count && after.All(one => books.Reservations.TryGetValue(one.Key, out var row) && row.State == one.Value)
                     && books.Reservations.Values.All(row => books.Transitions[row.Id].LastOrDefault()?.To == row.State);
             }, limit, "nothing is under way");
         }
         catch (TimeoutException exception)
         {
-            throw new TimeoutException($"{exception.Message}; {books?.Undelivered} units undelivered; open: {left.Length}\n{string.Join('\n', left.Concat(books is null ? [] : PassesThatBought(books)).Take(10))}", exception);
+            throw new TimeoutException($"{exception.Message}; {books?.Undelivered} units undelivered; open: {left.Length}\n{string.Join('\n', left.Concat(books is null ? [] : PassesThatBought(books).Concat(Untold(books))).Take(10))}", exception);
         }
 
-        var wrong = Reservations(books).Concat(Histories(books)).Concat(Seats(books)).Concat(Points(books)).Concat(Money(books)).Concat(Places(books)).ToList();
+        var wrong = Reservations(books).Concat(Histories(books)).Concat(Seats(books)).Concat(Points(books)).Concat(Money(books)).Concat(Places(books)).Concat(Deliveries(books)).ToList();
+        if (system.PlatformOutlivesKills)
+            wrong.AddRange(await ToldAsync(system, books));
         // What was decided has reached the broker by now; the broker brings it to the listener in its own time.
         if (await system.AnnouncedAsync() is not null)
         {
@@ -74,6 +76,46 @@ internal static class Auditor
         let pass = books.Places.GetValueOrDefault(row.Pass!.Value)
         where pass is not { Status: "Completed" or "Left" }
         select $"{row.Id} was paid, and its pass {row.Pass} is {pass?.Status ?? "not there"}.";
+
+    // The relay tells the platform in its own time.
+    private static IEnumerable<string> Untold(Books books) =>
+        from row in books.Reservations.Values
+        let told = books.Deliveries[row.Id].ToArray()
+        where told.Length < EventsOf(row) || told.Any(delivery => delivery.Status != "Delivered")
+        select $"{row.Id} ({row.State}{(row.WasPaid ? ", was paid" : "")}) has {(told.Length == 0 ? "no deliveries" : string.Join(", ", told.AsEnumerable()))}.";
+
+    private static int EventsOf(ReservationRow row) => row switch { { WasPaid: true, State: "Cancelled" } => 2, { WasPaid: true } => 1, _ => 0 };
+
+    // Each event of a paid reservation once, and no other.
+    private static IEnumerable<string> Deliveries(Books books)
+    {
+        string[] types = ["reservation.confirmed", "reservation.cancelled"];
+        foreach (var row in books.Reservations.Values)
+        {
+            var deliveries = books.Deliveries[row.Id].ToArray();
+            if (!deliveries.Select(one => (one.Sequence, one.EventType)).SequenceEqual(types.Take(EventsOf(row)).Select((type, index) => (index + 1, type))))
+                yield return $"{row.Id} ({row.State}{(row.WasPaid ? ", was paid" : "")}) has {(deliveries.Length == 0 ? "no deliveries" : string.Join(", ", deliveries.AsEnumerable()))}.";
+        }
+        foreach (var stranger in books.Deliveries.Where(group => !books.Reservations.ContainsKey(group.Key)))
+            yield return $"There are deliveries of {stranger.Key}, which is no reservation.";
+    }
+
+    // What was written down as delivered came: under its own id, in order, and signed, or it would not have been taken.
+    private static async Task<List<string>> ToldAsync(ISystem system, Books books)
+    {
+        var wrong = new List<string>();
+        foreach (var deliveries in books.Deliveries)
+        {
+            var told = await system.ToldOfAsync(deliveries.Key);
+            if (!told.Select(one => Guid.Parse(one.Id)).SequenceEqual(deliveries.Select(one => one.Id)))
+                wrong.Add($"Of {deliveries.Key} the platform was told {(told.Count == 0 ? "nothing" : string.Join(", ", told))} instead of {string.Join(", ", deliveries.AsEnumerable())}.");
+        }
+        var report = await system.ToldAsync();
+        wrong.AddRange(report.Refused.Select(refused => $"The platform refused {refused.Value} deliveries: {refused.Key}."));
+        if (report.OutOfOrder > 0)
+            wrong.Add($"The platform was told {report.OutOfOrder} events before the one before them.");
+        return wrong;
+    }
 
     // Numbers are given in order and none twice; a person has one place in a line; a pass buys once, and ends as bought only when it has.
     private static IEnumerable<string> Places(Books books)

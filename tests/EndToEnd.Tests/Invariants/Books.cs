@@ -19,6 +19,8 @@ internal sealed record EntryRow(string UserId, long Sequence, string Kind, long 
 
 internal sealed record PaymentRow(Guid Reservation, long Amount, string Status);
 
+internal sealed record DeliveryRow(Guid Id, Guid Reservation, int Sequence, string EventType, string Status);
+
 internal sealed record PlaceRow(Guid Id, int ConcertId, string UserId, long Number, string Status);
 
 /// <summary>Everything the product wrote down, read from its databases and not through its code.</summary>
@@ -41,6 +43,9 @@ internal sealed class Books
     public required Dictionary<Guid, PaymentRow> Payments { get; init; }
 
     public required Dictionary<Guid, PlaceRow> Places { get; init; }
+
+    /// <summary>What the data platform is to be told, by reservation, in its order.</summary>
+    public required ILookup<Guid, DeliveryRow> Deliveries { get; init; }
 
     /// <summary>Places that were given, by concert.</summary>
     public required Dictionary<int, long> PlacesGiven { get; init; }
@@ -74,6 +79,7 @@ internal sealed class Books
         await using var points = await system.OpenAsync("Points");
         await using var payments = await system.OpenAsync("Payments");
         await using var queue = await system.OpenAsync("Queue");
+        await using var relay = await system.OpenAsync("DataPlatform");
 
         var transitions = await QueryAsync(orchestrator,
             """SELECT "ReservationId", "Sequence", "Trigger", "FromState", "ToState", "Detail" FROM "ReservationTransitions" ORDER BY "ReservationId", "Sequence" """,
@@ -104,6 +110,9 @@ internal sealed class Books
                 row => (row.GetString(0), row.GetGuid(1), row.GetInt64(2))),
             Payments = (await QueryAsync(payments, """SELECT "ReservationId", "Amount", "Status" FROM "Payments" """,
                 row => new PaymentRow(row.GetGuid(0), row.GetInt64(1), row.GetString(2)))).ToDictionary(row => row.Reservation),
+            Deliveries = (await QueryAsync(relay,
+                """SELECT "DeliveryId", "ReservationId", "Sequence", "EventType", "Status" FROM "Deliveries" ORDER BY "ReservationId", "Sequence" """,
+                row => new DeliveryRow(row.GetGuid(0), row.GetGuid(1), row.GetInt32(2), row.GetString(3), row.GetString(4)))).ToLookup(row => row.Reservation),
             PlacesGiven = (await QueryAsync(queue, """SELECT "ConcertId", "NextNumber" - 1 FROM "QueueCounters" """, row => (row.GetInt32(0), row.GetInt64(1))))
                 .ToDictionary(row => row.Item1, row => row.Item2),
             Places = (await QueryAsync(queue, """SELECT "TokenId", "ConcertId", "UserId", "Number", "Status" FROM "QueueTokens" """,

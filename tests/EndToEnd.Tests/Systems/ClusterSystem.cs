@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
 using System.Text.Json;
+using ConcertSaga.DataPlatformStub;
 using ConcertSaga.Testing;
 using ConcertSaga.Testing.Processes;
 using ConcertSaga.Testing.Servers;
@@ -26,7 +27,10 @@ public sealed class ClusterSystem : ISystem
     /// <summary>The waiting room.</summary>
     public const string Queue = "Services/Queue";
 
-    private static readonly string[] Owners = [Orchestrator, Queue, "Services/Seats", "Services/Points", "Services/Payments"];
+    /// <summary>The relay to the data platform.</summary>
+    public const string Relay = "Services/DataPlatform";
+
+    private static readonly string[] Owners = [Orchestrator, Queue, "Services/Seats", "Services/Points", "Services/Payments", Relay];
 
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
@@ -41,6 +45,7 @@ public sealed class ClusterSystem : ISystem
     private readonly FaultFile _faults = new();
     private string _brokerAddress = "";
     private Announcements? _announcements;
+    private Receiver? _platform;
 
     private ClusterSystem(PostgreSqlServer database, RabbitMqServer broker) => (_database, _broker) = (database, broker);
 
@@ -50,13 +55,19 @@ public sealed class ClusterSystem : ISystem
 
     public SeatPool Seats { get; } = new();
 
+    public bool PlatformOutlivesKills => true;
+
+    /// <summary>The data platform, which is no part of the product: it stays in this process.</summary>
+    public Receiver Platform => _platform!;
+
     /// <summary>Creates databases, schemas and a virtual host; the processes start with the first settings.</summary>
     public static async Task<ClusterSystem> CreateAsync(PostgreSqlServer database, RabbitMqServer broker)
     {
         var system = new ClusterSystem(database, broker);
+        system._platform = await Receiver.StartAsync(new ReceiverOptions { Secrets = [WebhookSecret.Create()] });
         system._brokerAddress = await broker.CreateVirtualHostAsync("e2e");
         foreach (var part in Owners)
-            // Five processes share the connections of one small server.
+            // Six processes share the connections of one small server.
             system._databases[part] = await database.CreateDatabaseAsync(NameOf(part)) + ";Maximum Pool Size=60";
         foreach (var part in Processes)
             system._addresses[part] = new Uri($"http://127.0.0.1:{LoopbackPort.Free()}");
@@ -133,6 +144,10 @@ public sealed class ClusterSystem : ISystem
 
     public async Task<IReadOnlySet<(Guid Reservation, string Outcome)>?> AnnouncedAsync() => await _announcements!.ReadAsync();
 
+    public Task<ReceivedReport> ToldAsync() => Task.FromResult(Platform.Report(last: 1000));
+
+    public Task<IReadOnlyList<ReceivedEvent>> ToldOfAsync(Guid reservationId) => Task.FromResult(Platform.EventsOf(reservationId));
+
     public async ValueTask DisposeAsync()
     {
         foreach (var (part, process) in _processes)
@@ -140,6 +155,7 @@ public sealed class ClusterSystem : ISystem
             Settings.KeepLog(part, process.Output);
             await process.DisposeAsync();
         }
+        await Platform.DisposeAsync();
         _faults.Dispose();
     }
 
@@ -155,7 +171,8 @@ public sealed class ClusterSystem : ISystem
             $"--ReverseProxy:Clusters:queue:Destinations:one:Address={AddressOf(Queue)}",
             $"--ReverseProxy:Clusters:orchestrator:Destinations:one:Address={AddressOf(Orchestrator)}",
             $"--ReverseProxy:Clusters:seats:Destinations:one:Address={AddressOf("Services/Seats")}",
-            $"--ReverseProxy:Clusters:points:Destinations:one:Address={AddressOf("Services/Points")}"
+            $"--ReverseProxy:Clusters:points:Destinations:one:Address={AddressOf("Services/Points")}",
+            $"--ReverseProxy:Clusters:dataplatform:Destinations:one:Address={AddressOf(Relay)}"
         ]
         :
         [
@@ -164,6 +181,11 @@ public sealed class ClusterSystem : ISystem
             {
                 "Services/Seats" => new[] { "--Seats:SeedDemoData=true" },
                 Queue => [$"--Queue:SeatsAddress={AddressOf("Services/Seats")}"],
+                Relay =>
+                [
+                    $"--DataPlatform:Destination={Platform.Address}", $"--DataPlatform:Secrets={Platform.Secrets[0]}", "--DataPlatform:AllowedNetworks=127.0.0.1/32",
+                    $"--DataPlatform:OrchestratorAddress={AddressOf(Orchestrator)}"
+                ],
                 _ => []
             }
         ];
@@ -173,6 +195,7 @@ public sealed class ClusterSystem : ISystem
         settings.Where(setting => setting.Key.Split(':') switch
         {
             ["Queue", ..] => part == Queue,
+            ["DataPlatform", ..] => part == Relay,
             ["Reservation", "HoldDuration"] => part is Orchestrator or Queue,
             ["Reservation", ..] => part == Orchestrator,
             ["Faults", ..] => part != Gateway && part != Orchestrator,

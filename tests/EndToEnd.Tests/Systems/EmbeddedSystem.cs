@@ -1,14 +1,19 @@
 using System.Data.Common;
+using System.Net.Http.Json;
+using System.Text.RegularExpressions;
+using ConcertSaga.DataPlatformStub;
 using ConcertSaga.Testing.Processes;
 using Microsoft.Data.Sqlite;
 
 namespace ConcertSaga.EndToEnd.Tests.Systems;
 
 /// <summary>AllInOne as a child process, with a data folder of its own.</summary>
-public sealed class EmbeddedSystem : ISystem
+public sealed partial class EmbeddedSystem : ISystem
 {
     /// <summary>The project.</summary>
     public const string Project = "AllInOne";
+
+    private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
     private readonly FaultFile _faults = new();
     private IReadOnlyDictionary<string, string> _settings = new Dictionary<string, string>();
@@ -22,6 +27,8 @@ public sealed class EmbeddedSystem : ISystem
     public IReadOnlyList<string> Parts { get; } = [Project];
 
     public SeatPool Seats { get; } = new();
+
+    public bool PlatformOutlivesKills => false;
 
     /// <summary>All it wrote.</summary>
     public string Output => _process?.Output ?? "";
@@ -56,12 +63,23 @@ public sealed class EmbeddedSystem : ISystem
 
     public Task<IReadOnlySet<(Guid Reservation, string Outcome)>?> AnnouncedAsync() => Task.FromResult<IReadOnlySet<(Guid, string)>?>(null);
 
+    public async Task<ReceivedReport> ToldAsync() => (await Http.GetFromJsonAsync<ReceivedReport>(new Uri($"{Platform}?last=1000")))!;
+
+    public async Task<IReadOnlyList<ReceivedEvent>> ToldOfAsync(Guid reservationId) =>
+        (await Http.GetFromJsonAsync<List<ReceivedEvent>>(new Uri($"{Platform}/{reservationId}")))!;
+
     public async ValueTask DisposeAsync()
     {
         await EndAsync();
         Directory.Delete(DataDirectory, recursive: true);
         _faults.Dispose();
     }
+
+    // On a port of its own, which it tells at each start.
+    private string Platform => PlatformAddress().Matches(Output)[^1].Groups[1].Value;
+
+    [GeneratedRegex(@"What the data platform was told: (\S+)")]
+    private static partial Regex PlatformAddress();
 
     private async Task EndAsync()
     {

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using ConcertSaga.DataPlatformStub;
 
 namespace ConcertSaga.EndToEnd.Tests.Systems;
 
@@ -46,4 +47,13 @@ public interface ISystem : IAsyncDisposable
 
     /// <summary>The outcomes that were announced on the bus since the start; null where nobody outside can listen.</summary>
     Task<IReadOnlySet<(Guid Reservation, string Outcome)>?> AnnouncedAsync();
+
+    /// <summary>What the data platform was told since it started, with the newest in full.</summary>
+    Task<ReceivedReport> ToldAsync();
+
+    /// <summary>What it was told of a reservation, in the order in which that came.</summary>
+    Task<IReadOnlyList<ReceivedEvent>> ToldOfAsync(Guid reservationId);
+
+    /// <summary>Whether the data platform remembers what it was told when parts of the product are killed.</summary>
+    bool PlatformOutlivesKills { get; }
 }

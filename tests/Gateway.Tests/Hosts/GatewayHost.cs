@@ -112,7 +112,7 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     private static IEnumerable<string> Clusters(string upstream) =>
-        new[] { "orchestrator", "seats", "points", "queue" }.Select(name => $"--ReverseProxy:Clusters:{name}:Destinations:one:Address={upstream}/{name}");
+        new[] { "orchestrator", "seats", "points", "queue", "dataplatform" }.Select(name => $"--ReverseProxy:Clusters:{name}:Destinations:one:Address={upstream}/{name}");
 
     private sealed class RemoteAddress(IPAddress address) : IStartupFilter
     {

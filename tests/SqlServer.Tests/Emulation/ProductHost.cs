@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using ConcertSaga.Contracts;
+using ConcertSaga.DataPlatform;
 using ConcertSaga.Orchestrator;
 using ConcertSaga.Payments;
 using ConcertSaga.Points;
@@ -51,7 +52,9 @@ internal sealed class ProductHost : IAsyncDisposable
             ["Messaging:Transport"] = "InMemory",
             ["Gateway:Secret"] = Secret,
             ["Seats:SeedDemoData"] = "true",
-            ["Reservation:AnswerTimeout"] = "00:00:10"
+            ["Reservation:AnswerTimeout"] = "00:00:10",
+            ["DataPlatform:Secrets"] = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            ["DataPlatform:AllowedNetworks"] = "127.0.0.1/32"
         });
         builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Split('=')[0], (string?)setting.Split('=')[1])));
         builder.Services.AddSingleton(clock);
@@ -62,6 +65,7 @@ internal sealed class ProductHost : IAsyncDisposable
         builder.AddSeats();
         builder.AddPoints();
         builder.AddPayments();
+        builder.AddDataPlatform();
         builder.AddMessaging(bus =>
         {
             bus.AddOrchestratorConsumers(builder.Configuration);
@@ -69,6 +73,7 @@ internal sealed class ProductHost : IAsyncDisposable
             bus.AddSeatsConsumers();
             bus.AddPointsConsumers();
             bus.AddPaymentsConsumers();
+            bus.AddDataPlatformConsumers();
         });
         configure?.Invoke(builder.Services);
 
@@ -79,6 +84,7 @@ internal sealed class ProductHost : IAsyncDisposable
         app.MapSeats();
         app.MapPoints();
         app.MapPayments();
+        app.MapDataPlatform();
         await app.StartAsync();
         app.Services.GetRequiredService<IOptions<QueueOptions>>().Value.SeatsAddress = new Uri(app.Urls.First());
         return new ProductHost(app);

@@ -55,8 +55,7 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
             _edits.Add((node.StartOffset, 1, ""));
     }
 
-    public override void ExplicitVisit(OpenJsonTableReference node) =>
-        Replace(node, $"(SELECT [value] FROM json_each({Text(node.Variable)})) AS {Text(node.Alias)}");
+    public override void ExplicitVisit(OpenJsonTableReference node) => Replace(node, Rows(node));
 
     public override void ExplicitVisit(OutputClause node)
     {
@@ -70,6 +69,12 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
         {
             Replace(node.Target, $"{Text(table.SchemaObject)} AS {Text(table.Alias)}");
             Cut(from);
+        }
+        else if (node.FromClause is { TableReferences: [QualifiedJoin { FirstTableReference: NamedTableReference joined, SecondTableReference: OpenJsonTableReference rows } join] } both)
+        {
+            Replace(node.Target, $"{Text(joined.SchemaObject)} AS {Text(joined.Alias)}");
+            Replace(both, $"FROM (SELECT * FROM {Rows(rows)}) AS {Text(rows.Alias)}");
+            _edits.Add((node.WhereClause!.StartOffset + node.WhereClause.FragmentLength, 0, $" AND {Text(join.SearchCondition)}"));
         }
         foreach (var set in node.SetClauses.OfType<AssignmentSetClause>())
         {
@@ -117,6 +122,22 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
         return $"INSERT INTO {table} ({columns}) VALUES {values} RETURNING {key}, {key} - {_nextKey(table)}";
     }
 
+    // A list of values, or of objects with typed members. SQLite keeps ids and instants as text, in the form the parameters have.
+    private string Rows(OpenJsonTableReference node) => node.SchemaDeclarationItems.Count == 0
+        ? $"(SELECT [value] FROM json_each({Text(node.Variable)})) AS {Text(node.Alias)}"
+        : $"(SELECT {string.Join(", ", node.SchemaDeclarationItems.Select(item => Member(item.ColumnDefinition)))} FROM json_each({Text(node.Variable)})) AS {Text(node.Alias)}";
+
+    private string Member(ColumnDefinitionBase column)
+    {
+        var value = $"[value] ->> '$.{column.ColumnIdentifier.Value}'";
+        return Text(column.DataType).ToLowerInvariant() switch
+        {
+            "uniqueidentifier" => $"upper({value})",
+            "datetimeoffset" => $"replace({value}, 'T', ' ')",
+            _ => value
+        } + $" AS {Text(column.ColumnIdentifier)}";
+    }
+
     private void Cut(TSqlFragment fragment) => Replace(fragment, "");
 
     private void Replace(TSqlFragment fragment, string text) => _edits.Add((fragment.StartOffset, fragment.FragmentLength, text));
@@ -126,6 +147,6 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
     [GeneratedRegex(@"INSERTED\.", RegexOptions.IgnoreCase)]
     private static partial Regex Inserted();
 
-    [GeneratedRegex(@" WITH \(UPDLOCK, (?:HOLDLOCK|ROWLOCK)\)")]
+    [GeneratedRegex(@" WITH \(UPDLOCK, (?:HOLDLOCK|ROWLOCK|READPAST, ROWLOCK)\)")]
     private static partial Regex LockHints();
 }

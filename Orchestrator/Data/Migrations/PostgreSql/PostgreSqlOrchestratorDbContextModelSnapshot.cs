@@ -132,7 +132,8 @@ namespace ConcertSaga.Orchestrator.Data.Migrations.PostgreSql
                     b.HasIndex("UnpaidUserId")
                         .IsUnique();
 
-                    b.HasIndex("UpdatedAt", "CorrelationId");
+                    b.HasIndex("UpdatedAt", "CorrelationId")
+                        .HasFilter("\"ConfirmedAt\" IS NOT NULL");
 
                     b.HasIndex("UserId", "CreatedAt");
 

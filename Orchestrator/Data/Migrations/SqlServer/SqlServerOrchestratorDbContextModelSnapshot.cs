@@ -140,7 +140,8 @@ namespace ConcertSaga.Orchestrator.Data.Migrations.SqlServer
                         .IsUnique()
                         .HasFilter("[UnpaidUserId] IS NOT NULL");
 
-                    b.HasIndex("UpdatedAt", "CorrelationId");
+                    b.HasIndex("UpdatedAt", "CorrelationId")
+                        .HasFilter("\"ConfirmedAt\" IS NOT NULL");
 
                     b.HasIndex("UserId", "CreatedAt");
 

@@ -127,7 +127,8 @@ namespace ConcertSaga.Orchestrator.Data.Migrations.Sqlite
                     b.HasIndex("UnpaidUserId")
                         .IsUnique();
 
-                    b.HasIndex("UpdatedAt", "CorrelationId");
+                    b.HasIndex("UpdatedAt", "CorrelationId")
+                        .HasFilter("\"ConfirmedAt\" IS NOT NULL");
 
                     b.HasIndex("UserId", "CreatedAt");
 

@@ -1,0 +1,4 @@
+using ConcertSaga.Testing.Servers;
+using Xunit;
+
+[assembly: AssemblyFixture(typeof(PostgreSqlServer))]
