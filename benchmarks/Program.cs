@@ -6,11 +6,13 @@ using ConcertSaga.Benchmarks.Measuring;
 using ConcertSaga.Benchmarks.Queues;
 using ConcertSaga.Benchmarks.Reservations;
 using ConcertSaga.Benchmarks.Sagas;
+using ConcertSaga.Benchmarks.Volume;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var root = new RootCommand("Measures ConcertSaga on this machine, on loopback only, with servers of its own that end with it.")
 {
-    SagaCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(), QueueCommand.Create(), SagaWorker.CreateCommand(), GatewayHosts.CreateCommand()
+    SagaCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(), QueueCommand.Create(), LoadCommand.Create(),
+    SagaWorker.CreateCommand(), GatewayHosts.CreateCommand()
 };
 var parsed = root.Parse(args);
 if (parsed.Action is not HelpAction && parsed.Errors.Count > 0)

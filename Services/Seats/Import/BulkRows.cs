@@ -3,7 +3,6 @@ using System.Data.Common;
 using System.Globalization;
 using Microsoft.Data.SqlClient;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace ConcertSaga.Seats.Import;
 
@@ -79,33 +78,31 @@ public static class BulkRows
     private static async Task<long> CopyAsync<TRow>(
         NpgsqlConnection connection, string table, IReadOnlyList<BulkColumn<TRow>> columns, IEnumerable<TRow> rows, CancellationToken cancellationToken)
     {
-        // Disposed without being completed it is cancelled, and the server keeps nothing.
-        await using var copy = await connection.BeginBinaryImportAsync(
+        await using var copy = await connection.BeginRawBinaryCopyAsync(
             $"COPY {Quoted(table)} ({Names(columns)}) FROM STDIN (FORMAT BINARY)", cancellationToken);
         // No limit for a server that is busy with a checkpoint.
-        copy.Timeout = TimeSpan.Zero;
-        var list = columns.ToArray();
-        // Values go into a buffer that is sent when it is full; to wait for each of them asynchronously costs more than to write it.
-        foreach (var row in rows)
+        copy.WriteTimeout = Timeout.Infinite;
+        try
         {
-            copy.StartRow();
-            foreach (var column in list)
+            var (list, buffer) = (columns.ToArray(), new CopyBuffer());
+            long written = 0;
+            foreach (var row in rows)
             {
-                if (column.Number is { } number)
-                    copy.Write(number(row), NpgsqlDbType.Integer);
-                else if (column.Amount is { } amount)
-                    copy.Write(amount(row), NpgsqlDbType.Bigint);
-                else if (column.Text is { } text)
-                    copy.Write(text(row), NpgsqlDbType.Text);
-                else if (column.Instant is { } instant)
-                    copy.Write(instant(row).UtcDateTime, NpgsqlDbType.TimestampTz);
-                else if (column.Id!(row) is { } id)
-                    copy.Write(id, NpgsqlDbType.Uuid);
-                else
-                    copy.WriteNull();
+                buffer.Add(row, list);
+                written++;
+                if (buffer.IsFull)
+                    await buffer.SendAsync(copy, cancellationToken);
             }
+            buffer.End();
+            await buffer.SendAsync(copy, cancellationToken);
+            return written;
         }
-        return (long)await copy.CompleteAsync(cancellationToken);
+        catch
+        {
+            // It would otherwise be taken for complete when it is disposed.
+            await copy.CancelAsync();
+            throw;
+        }
     }
 
     private static async Task<long> CopyAsync<TRow>(
