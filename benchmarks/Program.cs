@@ -11,7 +11,7 @@ using ConcertSaga.Benchmarks.Volume;
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var root = new RootCommand("Measures ConcertSaga on this machine, on loopback only, with servers of its own that end with it.")
 {
-    SagaCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(), QueueCommand.Create(), LoadCommand.Create(), IndexStudy.CreateCommand(),
+    SagaCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(), QueueCommand.Create(), LoadCommand.Create(), IndexStudy.CreateCommand(), SeatsCommand.Create(),
     SagaWorker.CreateCommand(), GatewayHosts.CreateCommand()
 };
 var parsed = root.Parse(args);
