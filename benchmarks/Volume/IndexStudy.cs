@@ -52,13 +52,17 @@ internal static class IndexStudy
             double size;
             await using (var connection = await OpenAsync(address))
             {
+                await CatalogueDatabase.ExecuteAsync(connection, "BEGIN", cancellationToken);
+                foreach (var create in one.Creates)
+                    await CatalogueDatabase.ExecuteAsync(connection, create, cancellationToken);
                 size = await MegabytesAsync(connection, $"pg_relation_size('\"{one.Index}\"')");
-                with = await MeasureAsync(connection, one, [], WarmRuns, warm: true);
+                await CatalogueDatabase.ExecuteAsync(connection, "ROLLBACK", cancellationToken);
+                with = await MeasureAsync(connection, one, one.Creates, WarmRuns, warm: true);
                 without = await MeasureAsync(connection, one, one.Drops, RunsWithout, warm: true);
             }
             coldness = await FreezeAsync();
             await using (var connection = await OpenAsync(address))
-                coldWith = await MeasureAsync(connection, one, [], ColdRuns, warm: false);
+                coldWith = await MeasureAsync(connection, one, one.Creates, ColdRuns, warm: false);
             await FreezeAsync();
             await using (var connection = await OpenAsync(address))
                 coldWithout = await MeasureAsync(connection, one, one.Drops, 1, warm: false);
@@ -76,7 +80,7 @@ internal static class IndexStudy
         foreach (var (name, fill, indexes) in new (string, int?, string[])[]
         {
             ("key alone", null, []), ("key, reservation", null, [id]), ("key, status", null, [alone]), ("key, reservation, status", null, [id, alone]),
-            ("key alone, pages 80 % full", 80, []), ("key, reservation, pages 80 % full", 80, [id]), ("key, status, pages 80 % full", 80, [alone])
+            ("key alone, pages 80 % full (the product)", 80, []), ("key, reservation, pages 80 % full", 80, [id]), ("key, status, pages 80 % full", 80, [alone])
         })
             costs.Add(await WriteCost.MeasureAsync(seats, services, name, Math.Min(20_000, catalogue.DatesWithSeats), cycles, fill, indexes, cancellationToken));
         var sizes = (await CatalogueDatabase.QueryAsync(seats, """
@@ -87,12 +91,12 @@ internal static class IndexStudy
         var document = await StudyDocument.WriteAsync(catalogue, reservations, results, schedules, status, costs, sizes, coldness, write);
         await Console.Out.WriteLineAsync(document);
 
-        async Task<Explained> MeasureAsync(NpgsqlConnection connection, StudyCase one, string[] drops, int runs, bool warm)
+        async Task<Explained> MeasureAsync(NpgsqlConnection connection, StudyCase one, string[] changes, int runs, bool warm)
         {
-            // What is dropped in a transaction is back when it is rolled back.
+            // What is dropped in a transaction is back when it is rolled back, and what is made is gone.
             await CatalogueDatabase.ExecuteAsync(connection, "BEGIN", cancellationToken);
-            foreach (var drop in drops)
-                await CatalogueDatabase.ExecuteAsync(connection, drop, cancellationToken);
+            foreach (var change in changes)
+                await CatalogueDatabase.ExecuteAsync(connection, change, cancellationToken);
             if (warm)
                 await Explained.RunAsync(connection, one.Statement, one.Parameters, runs, Limit, cancellationToken);
             var explained = await Explained.RunAsync(connection, one.Statement, one.Parameters, runs, Limit, cancellationToken);

@@ -74,7 +74,7 @@ public sealed class PlanTests(PostgreSqlServer server)
 
     private static Task<bool> FillAsync(SeatsUnderTest seats, DatabaseProvider provider) => seats.Service.WithAsync<SeatsDbContext, bool>(async database =>
     {
-        string At(string days) => provider == DatabaseProvider.Sqlite ? $"strftime('%Y-%m-%d %H:%M:%S', '2026-06-01', '+' || ({days}) || ' days')" : $"timestamptz '2026-06-01 00:00:00Z' + ({days}) * interval '1 day'";
+        string At(string days) => provider == DatabaseProvider.Sqlite ? $"strftime('%Y-%m-%d %H:%M:%S', '2026-06-01', printf('%+d days', {days}))" : $"timestamptz '2026-06-01 00:00:00Z' + ({days}) * interval '1 day'";
         var id = provider == DatabaseProvider.Sqlite
             ? "upper(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(6)))" : "gen_random_uuid()";
         string[] statements =

@@ -24,7 +24,7 @@ internal sealed class ImportStatements
 
     public static ImportStatements Of(SeatsDbContext database) => database switch
     {
-        SqlServerSeatsDbContext => new("CREATE TABLE", "#", "int", "nvarchar(200) COLLATE Latin1_General_100_BIN2", "datetimeoffset"),
+        SqlServerSeatsDbContext => new("CREATE TABLE", "#", "int", "nvarchar(200)", "datetimeoffset"),
         SqliteSeatsDbContext => new("CREATE TEMP TABLE", "", "int", "text", "text"),
         _ => new("CREATE TEMP TABLE", "", "int", "text", "timestamptz")
     };
