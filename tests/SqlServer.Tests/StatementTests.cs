@@ -330,7 +330,14 @@ public sealed partial class StatementTests : IAsyncDisposable
             var number = 0;
             // The long ones are the same statement with more rows.
             foreach (var statement in _server.Statements.Where(statement => statement.Owner == owner && statement.Text.Length < 8_000))
-                model.AddObjects(Sql.Procedure($"P{number++}", statement.Text, statement.Parameters));
+            {
+                // Tables of one connection are known in no procedure but the one that makes them; for the names in them any table will do.
+                var text = statement.Text.Replace("\"#", "\"", StringComparison.Ordinal);
+                if (text.StartsWith("CREATE TABLE", StringComparison.Ordinal))
+                    model.AddObjects(text);
+                else if (!text.StartsWith("DROP TABLE", StringComparison.Ordinal))
+                    model.AddObjects(Sql.Procedure($"P{number++}", text, statement.Parameters));
+            }
             Assert.True(number > 0, $"{owner} sent nothing");
             Sql.HasNoErrors(model);
         }
