@@ -38,9 +38,10 @@ internal sealed record CatalogueServices(
             using var client = seats.ClientOf("mina");
             var now = TimeProvider.System.GetUtcNow();
             await client.GetStringAsync($"/api/schedules/{scheduleId}/seats");
-            seatMap = Last("ORDER BY");
+            // Not the last at all: the service also tells of its concerts by itself.
+            seatMap = Last("JOIN \"Seats\"");
             await client.GetStringAsync($"/api/concerts/{concertId}/schedules?from={Day(now.AddDays(10))}&to={Day(now.AddDays(40))}");
-            dates = Last("ORDER BY");
+            dates = Last("\"AvailableSeats\"");
             var command = new HoldSeats(Guid.CreateVersion7(), 1, "mina", null, scheduleId, [Catalogue.SeatsOfDate - 1, Catalogue.SeatsOfDate]);
             await seats.AskAsync(CommandQueues.HoldSeats, command);
             seatsOfUser = Last("sum(");
