@@ -7,11 +7,13 @@ using ConcertSaga.Benchmarks.Queues;
 using ConcertSaga.Benchmarks.Relays;
 using ConcertSaga.Benchmarks.Reservations;
 using ConcertSaga.Benchmarks.Sagas;
+using ConcertSaga.Benchmarks.Volume;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var root = new RootCommand("Measures ConcertSaga on this machine, on loopback only, with servers of its own that end with it.")
 {
-    SagaCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(), QueueCommand.Create(), RelayCommand.Create(), SagaWorker.CreateCommand(), GatewayHosts.CreateCommand()
+    SagaCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(), QueueCommand.Create(), RelayCommand.Create(), LoadCommand.Create(),
+    IndexStudy.CreateCommand(), SeatsCommand.Create(), SagaWorker.CreateCommand(), GatewayHosts.CreateCommand()
 };
 var parsed = root.Parse(args);
 if (parsed.Action is not HelpAction && parsed.Errors.Count > 0)

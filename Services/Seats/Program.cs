@@ -1,4 +1,5 @@
 using ConcertSaga.Seats;
+using ConcertSaga.Seats.Import;
 using ConcertSaga.Shared.Hosting;
 using ConcertSaga.Shared.Hosting.Messaging;
 
@@ -9,4 +10,5 @@ return await ServiceHost.RunAsync("seats", args,
         builder.AddMessaging(bus => bus.AddSeatsConsumers());
     },
     app => app.MapSeats(),
-    SeatsService.SeedDemoDataAsync);
+    SeatsService.SeedDemoDataAsync,
+    ImportCommand.Command);

@@ -25,13 +25,18 @@ public static class ServiceHost
     /// <param name="add">Registers the service.</param>
     /// <param name="map">Maps its endpoints.</param>
     /// <param name="prepare">What is to be done before it serves.</param>
-    /// <returns>The exit code: 0, or 1 when the start failed.</returns>
-    public static Task<int> RunAsync(
+    /// <param name="commands">What its program can do besides.</param>
+    /// <returns>The exit code: 0, or 1 when the start failed, or a command's own.</returns>
+    public static async Task<int> RunAsync(
         string name, string[] args, Action<WebApplicationBuilder> add, Action<WebApplication> map,
-        Func<IServiceProvider, CancellationToken, Task>? prepare = null) =>
-        GuardAsync(async () =>
+        Func<IServiceProvider, CancellationToken, Task>? prepare = null, params ServiceCommand[] commands)
+    {
+        var code = 0;
+        var failed = await GuardAsync(async () =>
         {
-            var command = TakeCommand(ref args, "migrate");
+            var own = commands.FirstOrDefault(one => args is [var first, ..] && first == one.Name);
+            string[] arguments = own is null ? [] : own.TakeArguments(ref args);
+            var command = TakeCommand(ref args, ["migrate", .. commands.Select(one => one.Name)]);
             var builder = CreateBuilder(args);
             builder.AddServiceDefaults(name);
             add(builder);
@@ -41,12 +46,19 @@ public static class ServiceHost
                 await app.Services.MigrateAsync(CancellationToken.None);
                 return;
             }
+            if (own is not null)
+            {
+                code = await own.RunAsync(app.Services, arguments, CancellationToken.None);
+                return;
+            }
             app.UseServiceDefaults();
             map(app);
             if (prepare is not null)
                 await prepare(app.Services, CancellationToken.None);
             await app.RunAsync();
         });
+        return failed != 0 ? failed : code;
+    }
 
     /// <summary>
     /// Runs a process that is open to everybody and owns no data: no inner wall and no migrations. A start that fails prints one line to

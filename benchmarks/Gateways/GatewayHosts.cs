@@ -23,7 +23,8 @@ internal static class GatewayHosts
 {
     public const string Name = "gateway-host", Upstream = "upstream", Ours = "ours", Bare = "bare", Endpoint = "endpoint";
 
-    private const string Secret = "secret of a benchmark";
+    /// <summary>What the gateway shows the services.</summary>
+    public const string Secret = "secret of a benchmark";
 
     private static readonly string[] Clusters = ["orchestrator", "seats", "points", "queue"];
 
@@ -63,14 +64,16 @@ internal static class GatewayHosts
         return app;
     }
 
+    /// <summary>The gateway before one upstream for all; or, with a second address after a comma, before that one for seats.</summary>
     private static WebApplication BuildOurs(Tickets tickets, string upstream)
     {
+        var (all, seats) = upstream.Split(',') is [var first, var second] ? (first, second) : (upstream, upstream);
         var builder = WebApplication.CreateBuilder(
         [
             "--urls=http://127.0.0.1:0", $"--Gateway:Secret={Secret}", "--Authentication:Demo:Enabled=true", $"--Authentication:Demo:Key={tickets.BearerKey}",
             // Few callers ask far more often than people do.
             "--RateLimits:Read:Burst=1000000", "--RateLimits:Read:PerSecond=1000000", "--RateLimits:Poll:Burst=1000000", "--RateLimits:Poll:PerSecond=1000000",
-            .. Clusters.Select(cluster => $"--ReverseProxy:Clusters:{cluster}:Destinations:one:Address={upstream}")
+            .. Clusters.Select(cluster => $"--ReverseProxy:Clusters:{cluster}:Destinations:one:Address={(cluster == "seats" ? seats : all)}")
         ]);
         builder.AddServiceDefaults("benchmark");
         builder.AddGateway();

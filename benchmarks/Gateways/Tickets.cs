@@ -48,9 +48,9 @@ internal sealed class Tickets
     public string Waiting(string user, long number, DateTime now) => QueueToken(user, QueueTokenFormat.WaitingType, QueueTokenFormat.WaitingAudience,
         new SigningCredentials(new SymmetricSecurityKey(_waitingKey) { KeyId = "w1" }, SecurityAlgorithms.HmacSha256), now, (QueueTokenFormat.NumberClaim, number));
 
-    public string Pass(string user, DateTime now) => QueueToken(user, QueueTokenFormat.PassType, QueueTokenFormat.PassAudience,
+    public string Pass(string user, DateTime now, int concertId = 1) => QueueToken(user, QueueTokenFormat.PassType, QueueTokenFormat.PassAudience,
         new SigningCredentials(new ECDsaSecurityKey(_passKey) { KeyId = "p1" }, SecurityAlgorithms.EcdsaSha256), now,
-        (QueueTokenFormat.BookUntilClaim, new DateTimeOffset(now.AddHours(1)).ToUnixTimeSeconds()));
+        (QueueTokenFormat.BookUntilClaim, new DateTimeOffset(now.AddHours(1)).ToUnixTimeSeconds()), concertId);
 
     public QueueSnapshot Snapshot(DateTimeOffset now) => new(now, 20_000,
         [
@@ -60,7 +60,7 @@ internal sealed class Tickets
 
     public static QueueAdvanced Room(DateTimeOffset now) => new(1, 1, 1, 2, now, 1_000_000, 10, now.AddHours(-1), now.AddHours(8), QueueAdmission.Open);
 
-    private string QueueToken(string user, string type, string audience, SigningCredentials credentials, DateTime now, (string Name, long Value) more) =>
+    private string QueueToken(string user, string type, string audience, SigningCredentials credentials, DateTime now, (string Name, long Value) more, int concertId = 1) =>
         _handler.CreateToken(new SecurityTokenDescriptor
         {
             TokenType = type,
@@ -70,7 +70,7 @@ internal sealed class Tickets
             {
                 ["sub"] = user,
                 ["jti"] = Guid.CreateVersion7().ToString(),
-                [QueueTokenFormat.ConcertClaim] = 1,
+                [QueueTokenFormat.ConcertClaim] = concertId,
                 [more.Name] = more.Value
             },
             IssuedAt = now,

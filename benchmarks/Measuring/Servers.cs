@@ -31,7 +31,7 @@ internal sealed class Servers : IAsyncDisposable
             var broker = servers.Broker.ProcessIdAsync();
             servers.DatabaseProcess = await servers.Database.ProcessIdAsync();
             servers.BrokerProcess = await broker;
-            await servers.RefuseLooseDurabilityAsync();
+            await RefuseLooseDurabilityAsync(await servers.Database.ConnectionStringAsync());
             return servers;
         }
         catch
@@ -47,9 +47,10 @@ internal sealed class Servers : IAsyncDisposable
         await Database.DisposeAsync();
     }
 
-    private async Task RefuseLooseDurabilityAsync()
+    /// <summary>Ends the run where commits do not wait for the disk.</summary>
+    public static async Task RefuseLooseDurabilityAsync(string connectionString)
     {
-        await using var source = NpgsqlDataSource.Create(await Database.ConnectionStringAsync());
+        await using var source = NpgsqlDataSource.Create(connectionString);
         foreach (var setting in new[] { "fsync", "synchronous_commit", "full_page_writes" })
         {
             await using var command = source.CreateCommand("SELECT current_setting($1)");

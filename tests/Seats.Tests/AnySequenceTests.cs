@@ -1,4 +1,7 @@
+using ConcertSaga.Seats.Data;
+using ConcertSaga.Seats.Import;
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Messaging;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
 using CsCheck;
@@ -7,39 +10,81 @@ using static ConcertSaga.Seats.Tests.SeatsUnderTest;
 
 namespace ConcertSaga.Seats.Tests;
 
-public sealed class AnySequenceTests(PostgreSqlServer server)
+/// <summary>
+/// Whatever becomes of the seats of a date, and wherever it is interrupted, its count is the count of its seats. What is interrupted is tried
+/// again, as after a kill, and so is what was done and only not known to be.
+/// </summary>
+public sealed class AnySequenceTests(PostgreSqlServer server) : IDisposable
 {
-    private const int Reservations = 5;
+    private const int Reservations = 5, Seats = 6;
 
-    // Three commands at a time, about few reservations and few seats, so that they meet.
-    private static readonly Gen<(int Kind, int Reservation)[][]> Sequences =
-        Gen.Select(Gen.Int[0, 4], Gen.Int[0, Reservations - 1]).Array[3].Array[1, 6];
+    private enum Kind
+    {
+        Hold,
+        Confirm,
+        Release,
+        Import
+    }
 
-    private static readonly Gen<int[][]> Wishes = Gen.Int[1, 6].Array[1, 3].Array[Reservations];
+    private static readonly Gen<Kind> Kinds = Gen.Frequency(
+        (6, Gen.Const(Kind.Hold)), (3, Gen.Const(Kind.Confirm)), (5, Gen.Const(Kind.Release)), (1, Gen.Const(Kind.Import)));
+
+    // Three commands at a time, about few reservations and few seats, so that they meet. Some of them meet an interruption, too.
+    private static readonly Gen<(Kind Kind, int Reservation, int Interruption)[][]> Sequences =
+        Gen.Select(Kinds, Gen.Int[0, Reservations - 1], Gen.Frequency((3, Gen.Const(0)), (1, Gen.Int[1, 14]))).Array[3].Array[1, 6];
+
+    private static readonly Gen<int[][]> Wishes = Gen.Int[1, Seats + 2].Array[1, 3].Array[Reservations];
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("concertsaga-sequences-").FullName;
 
     public static IEnumerable<object[]> Providers => TestDatabase.Providers;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Theory, MemberData(nameof(Providers))]
     public async Task Commands_InAnySequence_LeaveSeatsHoldsAndCountInAgreement(DatabaseProvider provider)
     {
-        await using var seats = await StartAsync(provider, server, ("Seats:MaxPerUserAndConcert", "1000"));
+        var interruption = new Interruption();
+        await using var seats = await StartAsync(provider, server, interruption, ("Seats:MaxPerUserAndConcert", "1000"));
 
         await Gen.Select(Wishes, Sequences).SampleAsync(
             async (wishes, sequence) =>
             {
-                var scheduleId = await seats.AddDateAsync(seats: 6);
+                var scheduleId = await seats.AddDateAsync(Seats);
                 var holds = wishes.Select(wish => Hold(scheduleId, [.. wish.Distinct().Order()])).ToArray();
+                var lastNumber = Seats;
                 foreach (var together in sequence)
                 {
+                    interruption.In(together.Sum(step => step.Interruption));
                     await Task.WhenAll(together.Select(step => step.Kind switch
                     {
-                        0 or 1 => seats.AskAsync(holds[step.Reservation]),
-                        2 => seats.ConfirmAsync(holds[step.Reservation].ReservationId),
-                        _ => seats.ReleaseAsync(holds[step.Reservation].ReservationId)
+                        Kind.Hold => seats.AskAsync(holds[step.Reservation]),
+                        Kind.Confirm => seats.ConfirmAsync(holds[step.Reservation].ReservationId),
+                        Kind.Release => seats.ReleaseAsync(holds[step.Reservation].ReservationId),
+                        _ => ImportAsync(seats, scheduleId, Interlocked.Increment(ref lastNumber))
                     }));
+                    interruption.In(0);
                     await seats.AssertConsistentAsync(scheduleId);
                 }
             },
-            iter: 40, threads: 1);
+            iter: 60, threads: 1);
+        Assert.True(interruption.Count > 20, $"only {interruption.Count} interruptions");
+    }
+
+    // As an operator does it: again, when it was not told that it is done.
+    private async Task<object> ImportAsync(SeatsUnderTest seats, int scheduleId, int number)
+    {
+        var file = Path.Combine(_folder, $"{scheduleId}-{number}.csv");
+        await File.WriteAllTextAsync(file, $"scheduleId,number,price\n{scheduleId},{number},100\n");
+        while (true)
+        {
+            try
+            {
+                return await seats.Service.WithAsync<SeatsDbContext, ImportResult>(database => SeatImport.RunAsync(database, [file], dryRun: false, null, CancellationToken.None));
+            }
+            catch (Exception exception) when (FailurePolicy.IsTransient(exception))
+            {
+            }
+        }
     }
 }

@@ -5,13 +5,15 @@ using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace ConcertSaga.Seats.Tests;
 
 /// <summary>The seats service with concerts 1 and 2 on sale; dates are added by each test.</summary>
-internal sealed class SeatsUnderTest(RunningService service, FakeTimeProvider clock) : IAsyncDisposable
+internal sealed class SeatsUnderTest(RunningService service, FakeTimeProvider clock, string connectionString) : IAsyncDisposable
 {
     public static readonly DateTimeOffset Now = new(2026, 6, 1, 12, 0, 0, TimeSpan.Zero);
 
@@ -21,13 +23,29 @@ internal sealed class SeatsUnderTest(RunningService service, FakeTimeProvider cl
 
     public FakeTimeProvider Clock { get; } = clock;
 
-    public static async Task<SeatsUnderTest> StartAsync(DatabaseProvider provider, PostgreSqlServer server, params (string Key, string Value)[] settings)
+    /// <summary>Leads to its database.</summary>
+    public string ConnectionString => connectionString;
+
+    public static Task<SeatsUnderTest> StartAsync(DatabaseProvider provider, PostgreSqlServer server, params (string Key, string Value)[] settings) =>
+        StartAsync(provider, server, null, settings);
+
+    public static async Task<SeatsUnderTest> StartAsync(
+        DatabaseProvider provider, PostgreSqlServer server, IInterceptor? interceptor, params (string Key, string Value)[] settings)
     {
         var clock = new FakeTimeProvider(Now);
         var database = await TestDatabase.CreateAsync(provider, server);
         var service = await RunningService.StartAsync(
-            "Seats", database, clock, builder => builder.AddSeats(), bus => bus.AddSeatsConsumers(), app => app.MapSeats(), settings);
-        var seats = new SeatsUnderTest(service, clock);
+            "Seats", database, clock,
+            builder =>
+            {
+                builder.AddSeats();
+                if (interceptor is null)
+                    return;
+                builder.Services.ConfigureDbContext<SqliteSeatsDbContext>(options => options.AddInterceptors(interceptor));
+                builder.Services.ConfigureDbContext<PostgreSqlSeatsDbContext>(options => options.AddInterceptors(interceptor));
+            },
+            bus => bus.AddSeatsConsumers(), app => app.MapSeats(), settings);
+        var seats = new SeatsUnderTest(service, clock, database.ConnectionString);
         await seats.SaveAsync(Concert(1, Now.AddDays(-1), Now.AddDays(60)), Concert(2, Now.AddDays(-1), Now.AddDays(60)));
         return seats;
     }

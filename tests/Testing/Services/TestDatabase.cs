@@ -25,6 +25,9 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>Leads to the database.</summary>
     public string ConnectionString { get; }
 
+    /// <summary>A database that is there already, and stays.</summary>
+    public static TestDatabase At(DatabaseProvider provider, string connectionString) => new(provider, connectionString, null);
+
     /// <summary>Creates a database; on PostgreSQL one that ends with the server.</summary>
     public static async Task<TestDatabase> CreateAsync(DatabaseProvider provider, PostgreSqlServer server)
     {

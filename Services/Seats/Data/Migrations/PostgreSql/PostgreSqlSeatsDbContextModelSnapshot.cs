@@ -96,10 +96,9 @@ namespace ConcertSaga.Seats.Data.Migrations.PostgreSql
 
                     b.HasKey("ScheduleId", "Number");
 
-                    b.HasIndex("ReservationId")
-                        .HasFilter("\"ReservationId\" IS NOT NULL");
-
                     b.ToTable("Seats");
+
+                    b.HasAnnotation("Npgsql:StorageParameter:fillfactor", 80);
                 });
 
             modelBuilder.Entity("ConcertSaga.Seats.Data.SeatHold", b =>

@@ -98,9 +98,6 @@ namespace ConcertSaga.Seats.Data.Migrations.SqlServer
 
                     b.HasKey("ScheduleId", "Number");
 
-                    b.HasIndex("ReservationId")
-                        .HasFilter("\"ReservationId\" IS NOT NULL");
-
                     b.ToTable("Seats");
                 });
 

@@ -91,9 +91,6 @@ namespace ConcertSaga.Seats.Data.Migrations.Sqlite
 
                     b.HasKey("ScheduleId", "Number");
 
-                    b.HasIndex("ReservationId")
-                        .HasFilter("\"ReservationId\" IS NOT NULL");
-
                     b.ToTable("Seats");
                 });
 

@@ -1,0 +1,63 @@
+using System.Globalization;
+using ConcertSaga.Orchestrator.Data;
+using ConcertSaga.Shared.Hosting.Databases;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace ConcertSaga.Benchmarks.Volume;
+
+/// <summary>What a study needs beside the catalogue: seats that are sold and who has them, and the reservations of their buyers.</summary>
+internal static class StudyData
+{
+    /// <summary>Of each date's seats, so many of the first are sold, each to a reservation of its own.</summary>
+    public const int SoldOfDate = 5;
+
+    /// <summary>Reservations of a user.</summary>
+    public const int OfUser = 10;
+
+    private const string Reservation = "(lpad(to_hex(s.\"ScheduleId\"), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(s.\"Number\"), 12, '0'))::uuid";
+
+    /// <summary>Who has a sold seat.</summary>
+    public static Guid ReservationOf(int scheduleId, int number) => new($"{scheduleId:x8}-0000-7000-8000-{number:x12}");
+
+    /// <summary>Sells the first seats of each date. The table is written anew, so that it is as dense as after a load.</summary>
+    public static async Task SellAsync(NpgsqlConnection connection, int users, CancellationToken cancellationToken)
+    {
+        string[] statements =
+        [
+            string.Create(CultureInfo.InvariantCulture, $"""
+                INSERT INTO "SeatHolds" ("ReservationId", "UserId", "ConcertId", "ScheduleId", "SeatNumbers", "SeatCount", "StartsAt", "TotalPrice", "Status", "RefusedSeats", "CreatedAt", "UpdatedAt")
+                SELECT {Reservation}, 'user-' || (hashint8(s."ScheduleId" * 100::bigint + s."Number")::bigint & 2147483647) % {users}, d."ConcertId", s."ScheduleId", s."Number"::text, 1, d."StartsAt", s."Price", 'Confirmed', '', now(), now()
+                FROM "Seats" s JOIN "Schedules" d USING ("ScheduleId") WHERE s."Number" <= {SoldOfDate}
+                """),
+            string.Create(CultureInfo.InvariantCulture, $"""UPDATE "Seats" s SET "Status" = 'Sold', "ReservationId" = {Reservation} WHERE s."Number" <= {SoldOfDate}"""),
+            string.Create(CultureInfo.InvariantCulture, $"""UPDATE "Schedules" SET "AvailableSeats" = "TotalSeats" - {SoldOfDate} WHERE "TotalSeats" > 0"""),
+            """CLUSTER "Seats" USING "PK_Seats" """, """CLUSTER "Schedules" USING "PK_Schedules" """,
+            "VACUUM (ANALYZE)"
+        ];
+        foreach (var statement in statements)
+            await CatalogueDatabase.ExecuteAsync(connection, statement, cancellationToken);
+    }
+
+    /// <summary>As many reservations as seats are sold, most of them ended; one in fifty waits for its payment, and few are overdue.</summary>
+    public static async Task ReserveAsync(string address, int reservations, int users, CancellationToken cancellationToken)
+    {
+        var options = new DbContextOptionsBuilder<PostgreSqlOrchestratorDbContext>();
+        DatabaseRegistration.Use(options, DatabaseProvider.PostgreSql, address);
+        await using var context = new PostgreSqlOrchestratorDbContext(options.Options);
+        await context.Database.MigrateAsync(cancellationToken);
+        await context.Database.OpenConnectionAsync(cancellationToken);
+        var connection = context.Database.GetDbConnection();
+        await CatalogueDatabase.ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"""
+            INSERT INTO "Reservations" ("ReservationId", "CurrentState", "UserId", "ScheduleId", "SeatNumbers", "TotalPrice", "PayImmediately", "PaymentAttempt", "StepAttempts", "Deadline", "HoldExpiresAt",
+                "IdempotencyKey", "RequestHash", "CreatedAt", "UpdatedAt", "Version")
+            SELECT gen_random_uuid(), CASE WHEN i % 50 = 0 THEN 'AwaitingPayment' WHEN i % 50 < 10 THEN 'Expired' ELSE 'Confirmed' END, 'user-' || i % {users}, i % 200000 + 1, '7', 90000, false, 1, 1,
+                CASE WHEN i % 50 = 0 THEN now() + (i % 600 - 1) * interval '1 second' END, CASE WHEN i % 50 = 0 THEN now() + (i % 600 - 1) * interval '1 second' END,
+                gen_random_uuid(), repeat('0', 64), now() - i * interval '1 second', now(), 6
+            FROM generate_series(1, {reservations}) i
+            """), cancellationToken);
+        // Those are not to be swept while the service is asked for its statement.
+        await CatalogueDatabase.ExecuteAsync(connection, """UPDATE "Reservations" SET "Deadline" = now() + interval '1 hour' WHERE "Deadline" < now() + interval '10 minutes'""", cancellationToken);
+        await CatalogueDatabase.ExecuteAsync(connection, "VACUUM (ANALYZE)", cancellationToken);
+    }
+}
