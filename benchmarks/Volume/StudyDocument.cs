@@ -96,7 +96,7 @@ internal static class StudyDocument
         Add($"""
             The index of the reservation, which no query needs, makes half of these updates cold: {roomyReservation.HotShare:0 %} are hot with it and {roomy.HotShare:0 %} without, at {roomyReservation.LogBytes / roomy.LogBytes:0.0} times
             the bytes logged. That is why the product's seats have no index but their key, and pages that a load fills to 80 %
-            ([decision 11](decisions/0011-seats-at-scale.md)); the room costs a quarter more pages.
+            ([decision 12](decisions/0012-seats-at-scale.md)); the room costs a quarter more pages.
 
             ## One that hurts: status alone
 
