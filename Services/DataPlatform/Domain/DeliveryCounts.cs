@@ -13,7 +13,7 @@ internal sealed partial class DeliveryCounts(IServiceScopeFactory scopes, RelayM
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<DataPlatformDbContext>();
         var pending = await database.Deliveries.Where(delivery => delivery.Status == DeliveryStatus.Pending)
-            .GroupBy(_ => 1).Select(group => new { Count = group.Count(), Oldest = group.Min(delivery => delivery.CreatedAt) }).FirstOrDefaultAsync(cancellationToken);
+            .GroupBy(_ => 1).Select(group => new { Count = group.Count(), Oldest = group.Min(delivery => delivery.CreatedAt) }).SingleOrDefaultAsync(cancellationToken);
         var dead = await database.Deliveries.CountAsync(delivery => delivery.Status == DeliveryStatus.Dead, cancellationToken);
         var isPaused = await database.Destinations.AnyAsync(one => one.PausedAt != null, cancellationToken);
         metrics.See(pending?.Count ?? 0, pending is null ? 0 : (clock.GetUtcNow() - pending.Oldest).TotalSeconds, dead, isPaused);
