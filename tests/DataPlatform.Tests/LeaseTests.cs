@@ -73,8 +73,8 @@ public sealed class LeaseTests(PostgreSqlServer server)
     [Theory, MemberData(nameof(Providers))]
     public async Task Delivery_WhoseLeaseIsNearlyOver_IsNotSent(DatabaseProvider provider)
     {
-        await using var relay = await RelayUnderTest.StartAsync(provider, server, settings: [("DataPlatform:LeaseDuration", "00:00:20"), ("DataPlatform:Concurrency", "1")]);
-        await relay.HearAsync(6);
+        await using var relay = await RelayUnderTest.StartAsync(
+            provider, server, isLive: true, clock: new StoppedClock(RelayUnderTest.Now), settings: [("DataPlatform:PollInterval", "00:00:00.05"), ("DataPlatform:LeaseDuration", "00:00:20"), ("DataPlatform:Concurrency", "1")]);
         // Each takes so long that the next one, which is taken already, has too little time left for an answer.
         var left = new ConcurrentQueue<TimeSpan>();
         relay.Platform.Answer = async (arrival, _) =>
@@ -83,7 +83,8 @@ public sealed class LeaseTests(PostgreSqlServer server)
             relay.Clock.Advance(TimeSpan.FromSeconds(4));
         };
 
-        await relay.PumpAsync();
+        await relay.HearAsync(6);
+        await Eventually.TrueAsync(async () => (await relay.RowsAsync()).TrueForAll(row => row.Status == DeliveryStatus.Delivered), RelayUnderTest.Limit, "all are delivered");
 
         Assert.All(left, time => Assert.InRange(time, TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(20)));
         // Given back, taken again and sent, each once.

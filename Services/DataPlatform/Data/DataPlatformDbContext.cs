@@ -3,9 +3,14 @@ using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.DataPlatform.Data;
 
-public abstract class DataPlatformDbContext(DbContextOptions options) : DbContext(options)
+public abstract class DataPlatformDbContext : DbContext
 {
     public const int MostError = 500;
+
+    protected DataPlatformDbContext(DbContextOptions options)
+        : base(options) =>
+        // A transaction here is undone as a whole, never in parts; a savepoint before each save would cost a round trip for nothing.
+        Database.AutoSavepointsEnabled = false;
 
     public DbSet<Delivery> Deliveries => Set<Delivery>();
 

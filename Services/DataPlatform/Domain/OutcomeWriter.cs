@@ -76,8 +76,8 @@ internal sealed partial class OutcomeWriter : IAsyncDisposable
         if (many.Count == 0)
             return;
         await database.Attempts
-            .Where(attempt => many.Contains(attempt.DeliveryId)
-                && attempt.Number <= database.Deliveries.Where(delivery => delivery.DeliveryId == attempt.DeliveryId).Select(delivery => delivery.Attempts).First() - kept)
+            .Where(attempt => database.Deliveries.Any(delivery => many.Contains(delivery.DeliveryId) && delivery.DeliveryId == attempt.DeliveryId
+                && attempt.Number <= delivery.Attempts - kept))
             .ExecuteDeleteAsync();
     }
 

@@ -123,7 +123,7 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
     }
 
     // A list of values, or of objects with typed members. SQLite keeps ids and instants as text, in the form the parameters have.
-    private string Rows(OpenJsonTableReference node) => node.SchemaDeclarationItems.Count == 0
+    private string Rows(OpenJsonTableReference node) => node.SchemaDeclarationItems is [] or [{ Mapping: StringLiteral { Value: "$" } }]
         ? $"(SELECT [value] FROM json_each({Text(node.Variable)})) AS {Text(node.Alias)}"
         : $"(SELECT {string.Join(", ", node.SchemaDeclarationItems.Select(item => Member(item.ColumnDefinition)))} FROM json_each({Text(node.Variable)})) AS {Text(node.Alias)}";
 
