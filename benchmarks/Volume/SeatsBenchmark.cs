@@ -70,7 +70,7 @@ internal static class SeatsBenchmark
             await PerformanceDocument.WriteAsync("seats", text);
     }
 
-    private static IEnumerable<(string Name, Func<int, byte[]> Request)> Workloads(SeatsPlan plan, Tickets tickets)
+    private static (string Name, Func<int, byte[]> Request)[] Workloads(SeatsPlan plan, Tickets tickets)
     {
         var catalogue = plan.Catalogue;
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
@@ -80,22 +80,26 @@ internal static class SeatsBenchmark
         var (hot, spread) = (Callers(_ => hotConcert), Callers(person => person % catalogue.Concerts + 1));
         var hotDate = catalogue.ScheduleOf(hotConcert, dates - 1);
 
-        yield return ("seat map, hot", number => hot[number % hot.Length].Ask($"/api/schedules/{hotDate}/seats"));
-        yield return ("seat map, spread", number =>
-        {
-            var caller = spread[Mixed(number, spread.Length)];
-            return caller.Ask($"/api/schedules/{catalogue.ScheduleOf(caller.ConcertId, Mixed(number / spread.Length + number, dates))}/seats");
-        });
-        yield return ("dates, hot", number => hot[number % hot.Length].Ask($"/api/concerts/{hotConcert}/schedules"));
-        yield return ("dates, spread", number =>
-        {
-            var caller = spread[Mixed(number, spread.Length)];
-            return caller.Ask($"/api/concerts/{caller.ConcertId}/schedules");
-        });
+        return
+        [
+            ("seat map, hot", number => hot[number % hot.Length].Ask($"/api/schedules/{hotDate}/seats")),
+            ("seat map, spread", number => SeatMapOfOwnConcert(Spread(number), number)),
+            ("dates, hot", number => hot[number % hot.Length].Ask($"/api/concerts/{hotConcert}/schedules")),
+            ("dates, spread", number => DatesOfOwnConcert(Spread(number)))
+        ];
 
-        Reader[] Callers(Func<int, int> concertOf) => [.. Enumerable.Range(0, plan.People).Select(person =>
-            new Reader(concertOf(person), Encoding.ASCII.GetBytes(
-                $" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {tickets.Bearer($"user-{person}", now)}\r\nX-Queue-Token: {tickets.Pass($"user-{person}", now, concertOf(person))}\r\n\r\n")))];
+        Reader Spread(int number) => spread[Mixed(number, spread.Length)];
+
+        byte[] SeatMapOfOwnConcert(Reader reader, int number) =>
+            reader.Ask($"/api/schedules/{catalogue.ScheduleOf(reader.ConcertId, Mixed(number / spread.Length + number, dates))}/seats");
+
+        static byte[] DatesOfOwnConcert(Reader reader) => reader.Ask($"/api/concerts/{reader.ConcertId}/schedules");
+
+        Reader[] Callers(Func<int, int> concertOf) =>
+            [.. Enumerable.Range(0, plan.People).Select(person => Caller($"user-{person}", concertOf(person)))];
+
+        Reader Caller(string user, int concertId) => new(concertId, Encoding.ASCII.GetBytes(
+            $" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {tickets.Bearer(user, now)}\r\nX-Queue-Token: {tickets.Pass(user, now, concertId)}\r\n\r\n"));
     }
 
     private static int Mixed(int number, int of) => (int)(unchecked((uint)number * 2654435761u) % (uint)of);
