@@ -26,7 +26,7 @@ public sealed class StartupTests
     [InlineData("ASPNETCORE_FORWARDEDHEADERS_ENABLED is 'true'", "--ForwardedHeaders_Enabled=true")]
     [InlineData("ReverseProxy:Clusters:seats:Destinations:one:Address is 'seats'", "--ReverseProxy:Clusters:seats:Destinations:one:Address=seats")]
     [InlineData("ReverseProxy:Clusters:seats:Destinations:one:Address is missing", "--ReverseProxy:Clusters:seats:Destinations:one:Address=")]
-    [InlineData("ReverseProxy:Routes:points:ClusterId is 'point'; allowed: orchestrator, points, queue, seats", "--ReverseProxy:Routes:points:ClusterId=point")]
+    [InlineData("ReverseProxy:Routes:points:ClusterId is 'point'; allowed: dataplatform, orchestrator, points, queue, seats", "--ReverseProxy:Routes:points:ClusterId=point")]
     [InlineData("ReverseProxy:Routes:pay:Metadata:QueueToken is 'Paid'; allowed: Any, Book, Pay", "--ReverseProxy:Routes:pay:Metadata:QueueToken=Paid")]
     [InlineData("ReverseProxy:Routes:pay:Metadata:QueueToken is ''", "--ReverseProxy:Routes:pay:Metadata:QueueToken=")]
     [InlineData("ReverseProxy:Routes:seats:Metadata:AnsweredBy is 'Me'", "--ReverseProxy:Routes:seats:Metadata:AnsweredBy=Me")]
@@ -58,7 +58,7 @@ public sealed class StartupTests
         builder.AddGateway();
         var routes = builder.Configuration.GetSection("ReverseProxy:Routes").GetChildren().ToArray();
 
-        Assert.Equal(17, routes.Length);
+        Assert.Equal(18, routes.Length);
         Assert.All(routes, route =>
         {
             Assert.NotEmpty(route.GetSection("Match:Methods").GetChildren());
