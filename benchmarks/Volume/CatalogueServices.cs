@@ -12,14 +12,17 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace ConcertSaga.Benchmarks.Volume;
 
-/// <summary>The statements the study is about, taken from the services themselves: each is asked once for what it does, and listened to.</summary>
+/// <summary>
+/// The statements the study is about, taken from the services themselves: each is asked once for what it does, and listened to. The relay's
+/// is a constant of its code.
+/// </summary>
 internal sealed record CatalogueServices(
     SentStatement SeatMap, SentStatement Dates, SentStatement SeatsOfUser, SentStatement Hold, SentStatement Sell, SentStatement Release,
-    SentStatement UsersReservations, SentStatement Overdue)
+    SentStatement UsersReservations, SentStatement Overdue, SentStatement Due)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
-    public static async Task<CatalogueServices> ListenAsync(string seatsAddress, string orchestratorAddress, Catalogue catalogue)
+    public static async Task<CatalogueServices> ListenAsync(string seatsAddress, string orchestratorAddress, SentStatement due, Catalogue catalogue)
     {
         var sent = new SentStatements();
         SentStatement seatMap, dates, seatsOfUser, hold, sell, release, usersReservations, overdue;
@@ -68,7 +71,7 @@ internal sealed record CatalogueServices(
             await Eventually.TrueAsync(() => sent.All.Any(one => one.Text.Contains("\"Deadline\" <=", StringComparison.Ordinal)), Limit, "the sweeper has looked");
             overdue = Last("\"Deadline\" <=");
         }
-        return new CatalogueServices(seatMap, dates, seatsOfUser, hold, sell, release, usersReservations, overdue);
+        return new CatalogueServices(seatMap, dates, seatsOfUser, hold, sell, release, usersReservations, overdue, due);
 
         SentStatement Last(string part) => sent.All.Last(one => one.Text.Contains(part, StringComparison.Ordinal));
     }

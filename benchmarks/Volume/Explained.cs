@@ -28,7 +28,7 @@ internal sealed record Explained(double[] Milliseconds, double Buffers, double R
         var started = Stopwatch.GetTimestamp();
         var milliseconds = new List<double>();
         var (hit, read, rows) = (0.0, 0.0, 0.0);
-        var isChange = statement.Text.StartsWith("UPDATE", StringComparison.Ordinal);
+        var isChange = !statement.Text.StartsWith("SELECT", StringComparison.Ordinal);
         for (var run = 0; run < runs && (run == 0 || Stopwatch.GetElapsedTime(started) < limit); run++)
         {
             if (isChange)

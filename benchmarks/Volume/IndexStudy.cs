@@ -35,7 +35,9 @@ internal static class IndexStudy
         await using (var connection = await OpenAsync(database.Address))
             await StudyData.SellAsync(connection, users, cancellationToken);
         await StudyData.ReserveAsync(orchestrator, reservations, users, cancellationToken);
-        var services = await CatalogueServices.ListenAsync(database.Address, orchestrator, catalogue);
+        var relay = await database.Server.CreateDatabaseAsync("dataplatform");
+        var due = await StudyData.DeliverAsync(relay, reservations, cancellationToken);
+        var services = await CatalogueServices.ListenAsync(database.Address, orchestrator, due, catalogue);
         await using (var connection = await OpenAsync(orchestrator))
         {
             await CatalogueDatabase.ExecuteAsync(connection, """UPDATE "Reservations" SET "Deadline" = now() - interval '1 minute' WHERE "ReservationId" IN (SELECT "ReservationId" FROM "Reservations" WHERE "Deadline" IS NOT NULL LIMIT 50)""", cancellationToken);
@@ -47,7 +49,7 @@ internal static class IndexStudy
         foreach (var one in StudyCase.All(services, catalogue, users))
         {
             await Console.Error.WriteLineAsync(one.Name);
-            var address = one.IsOfSeats ? database.Address : orchestrator;
+            var address = one.Owner switch { StudyCase.Seats => database.Address, StudyCase.Relay => relay, _ => orchestrator };
             Explained with, without, coldWith, coldWithout;
             double size;
             await using (var connection = await OpenAsync(address))

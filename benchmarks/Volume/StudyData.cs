@@ -1,6 +1,8 @@
 using System.Globalization;
+using ConcertSaga.DataPlatform.Data;
 using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Testing.Services;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
@@ -59,5 +61,29 @@ internal static class StudyData
         // Those are not to be swept while the service is asked for its statement.
         await CatalogueDatabase.ExecuteAsync(connection, """UPDATE "Reservations" SET "Deadline" = now() + interval '1 hour' WHERE "Deadline" < now() + interval '10 minutes'""", cancellationToken);
         await CatalogueDatabase.ExecuteAsync(connection, "VACUUM (ANALYZE)", cancellationToken);
+    }
+
+    /// <summary>
+    /// A delivery for each reservation. Nearly all are delivered; one in a hundred waits for a platform that was down, and a tenth of those are due.
+    /// </summary>
+    /// <returns>The statement by which a replica takes what is due.</returns>
+    public static async Task<SentStatement> DeliverAsync(string address, int deliveries, CancellationToken cancellationToken)
+    {
+        var options = new DbContextOptionsBuilder<PostgreSqlDataPlatformDbContext>();
+        DatabaseRegistration.Use(options, DatabaseProvider.PostgreSql, address);
+        await using var context = new PostgreSqlDataPlatformDbContext(options.Options);
+        await context.Database.MigrateAsync(cancellationToken);
+        await context.Database.OpenConnectionAsync(cancellationToken);
+        var connection = context.Database.GetDbConnection();
+        await CatalogueDatabase.ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"""
+            INSERT INTO "Deliveries" ("DeliveryId", "ReservationId", "EventType", "Sequence", "Payload", "Status", "Attempts", "AttemptsBefore", "Since", "NextAttemptAt", "CreatedAt", "CompletedAt")
+            SELECT gen_random_uuid(), gen_random_uuid(), 'reservation.confirmed', 1, repeat('x', 500), CASE WHEN i % 100 = 0 THEN 'Pending' ELSE 'Delivered' END, 1, 0, at,
+                CASE WHEN i % 100 = 0 THEN now() + (i / 100 % 10) * interval '1 hour' ELSE at END, at, CASE WHEN i % 100 <> 0 THEN at END
+            FROM (SELECT i, now() - i * interval '1 second' AS at FROM generate_series(1, {deliveries}) AS i) AS made
+            """), cancellationToken);
+        await CatalogueDatabase.ExecuteAsync(connection, "VACUUM (ANALYZE)", cancellationToken);
+        var now = TimeProvider.System.GetUtcNow();
+        return new SentStatement(DeliveryStatements.LeaseText(context),
+            [new("@most", 32), new("@now", now.AddMinutes(1)), new("@lease", Guid.CreateVersion7(now)), new("@until", now.AddMinutes(2)), new("@held", now.AddMinutes(2))]);
     }
 }

@@ -87,6 +87,9 @@ internal static class DeliveryStatements
         return (seen, taken);
     }
 
+    /// <summary>The statement that takes what is due, for whoever judges its plan.</summary>
+    public static string LeaseText(DataPlatformDbContext database) => Dialect.Of(database).Lease;
+
     /// <summary>
     /// Writes what came of deliveries, each only if it is still under the lease it was sent under; keeps the attempts, and makes the next event
     /// of a reservation due whose earlier one is delivered.
@@ -161,18 +164,18 @@ internal static class DeliveryStatements
                 && database.Deliveries.Any(first => done.Contains(first.DeliveryId) && first.ReservationId == next.ReservationId && first.Sequence < next.Sequence))
             .ExecuteUpdateAsync(set => set.SetProperty(next => next.NextAttemptAt, now), cancellationToken);
 
-            /// <summary>A command on the context's own connection, and in its transaction where there is one.</summary>
-            private static async Task<DbCommand> CommandAsync(DataPlatformDbContext database, string sql, CancellationToken cancellationToken)
-            {
-                if (database.Database.CurrentTransaction is null)
-                    await database.Database.OpenConnectionAsync(cancellationToken);
-                var command = database.Database.GetDbConnection().CreateCommand();
+    /// <summary>A command on the context's own connection, and in its transaction where there is one.</summary>
+    private static async Task<DbCommand> CommandAsync(DataPlatformDbContext database, string sql, CancellationToken cancellationToken)
+    {
+        if (database.Database.CurrentTransaction is null)
+            await database.Database.OpenConnectionAsync(cancellationToken);
+        var command = database.Database.GetDbConnection().CreateCommand();
 #pragma warning disable CA2100 // The constants above.
-                command.CommandText = sql;
+        command.CommandText = sql;
 #pragma warning restore CA2100
-                command.Transaction = database.Database.CurrentTransaction?.GetDbTransaction();
-                return command;
-            }
+        command.Transaction = database.Database.CurrentTransaction?.GetDbTransaction();
+        return command;
+    }
 
     private static string Json<T>(IEnumerable<T> rows, Action<Utf8JsonWriter, T> write)
     {
