@@ -70,6 +70,13 @@ internal sealed class RelayRun : IAsyncDisposable
             for (var replica = 0; replica < load.Replicas; replica++)
                 run._replicas.Add(await ServiceProcess.StartAsync(Project, arguments, environment));
             await run._bus.StartAsync();
+            // Ready is also a process whose queues are not bound yet, and what is published then is confirmed and gone.
+            using var http = new HttpClient();
+            foreach (var replica in run._replicas)
+            {
+                await Eventually.TrueAsync(async () => (await http.GetStringAsync(new Uri(replica.Address, "/health/ready"))).Contains("\"status\":\"Healthy\"", StringComparison.Ordinal),
+                    Patience, "the relay hears the broker");
+            }
             await run.LoadAsync(plan.Warm);
             await run.DrainedAsync();
             return run;
