@@ -48,7 +48,7 @@ public sealed class Delivery
     /// <summary>Not before this instant; of one that a replica has taken, the end of its lease.</summary>
     public DateTimeOffset NextAttemptAt { get; init; }
 
-    /// <summary>The lease it is taken by. A result counts only under the lease it was sent under.</summary>
+    /// <summary>The lease it is taken by; only one that is pending has any. A result counts only under the lease it was sent under.</summary>
     public Guid? LeaseId { get; init; }
 
     public DateTimeOffset? LeasedUntil { get; init; }

@@ -245,8 +245,8 @@ internal static class DeliveryStatements
                 FROM judged AS j WHERE x."DeliveryId" = j."DeliveryId"
                 RETURNING x."DeliveryId", x."LeaseId", x."Attempts", x."AttemptsBefore", x."Since", x."Payload"
                 """,
-            // Pending is said by what it is not, so that no planner takes the index of what is due: without statistics it looks cheaper than that of the
-            // reservation, and it is as long as the backlog.
+            // No planner is to go through the index of what is due, which is as long as the backlog, and which statistics of a quiet hour call empty: only
+            // what is pending has a lease, so "written" need not say so, and "woken" says it by what it is not.
             Write = """
                 WITH r AS (
                     SELECT * FROM unnest(@ids, @leases, @statuses, @nexts, @tries, @errors, @ats, @codes, @durations)
@@ -256,7 +256,7 @@ internal static class DeliveryStatements
                         "Status" = r.status, "Attempts" = d."Attempts" + r.tries, "NextAttemptAt" = r.next, "LeaseId" = NULL, "LeasedUntil" = NULL,
                         "CompletedAt" = CASE WHEN r.status = 'Pending' THEN NULL ELSE @now END,
                         "LastError" = CASE WHEN r.tries = 1 THEN r.error ELSE d."LastError" END
-                    FROM r WHERE d."DeliveryId" = r.id AND d."LeaseId" = r.lease AND d."Status" = 'Pending'
+                    FROM r WHERE d."DeliveryId" = r.id AND d."LeaseId" = r.lease
                     RETURNING d."DeliveryId", d."ReservationId", d."Sequence", d."Attempts", r.*),
                 kept AS (
                     INSERT INTO "DeliveryAttempts" ("DeliveryId", "Number", "At", "StatusCode", "DurationMilliseconds", "Error")
@@ -297,7 +297,7 @@ internal static class DeliveryStatements
                     "LastError" = CASE WHEN r.tries = 1 THEN r.error ELSE d."LastError" END
                 FROM (SELECT value ->> '$.id' AS id, value ->> '$.lease' AS lease, value ->> '$.status' AS status, value ->> '$.next' AS next,
                     value ->> '$.tries' AS tries, value ->> '$.error' AS error FROM json_each(@rows)) AS r
-                WHERE d."DeliveryId" = r.id AND d."LeaseId" = r.lease AND d."Status" = 'Pending'
+                WHERE d."DeliveryId" = r.id AND d."LeaseId" = r.lease
                 RETURNING "DeliveryId"
                 """
         };
@@ -332,7 +332,7 @@ internal static class DeliveryStatements
                 FROM [Deliveries] AS d
                 INNER JOIN OPENJSON(@rows) WITH ([id] uniqueidentifier, [lease] uniqueidentifier, [status] nvarchar(16), [next] datetimeoffset, [tries] int, [error] nvarchar(500)) AS r
                     ON r.[id] = d.[DeliveryId]
-                WHERE d.[LeaseId] = r.[lease] AND d.[Status] = N'Pending'
+                WHERE d.[LeaseId] = r.[lease]
                 """
         };
 
