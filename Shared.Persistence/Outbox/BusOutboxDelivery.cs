@@ -68,7 +68,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
                 if (!IsBusHealthy())
                     continue;
                 var sent = new List<OutboxMessage>(one.Messages.Length);
-                await SendAsync(one.Messages, sent, CancellationToken.None).ConfigureAwait(false);
+                await SendAsync(one.Messages, sent, isFirst: true, CancellationToken.None).ConfigureAwait(false);
                 writer.Mark(Delivered.Of(one.Messages, sent, null, one.OutboxId));
             }
             catch (Exception exception)
@@ -262,7 +262,7 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
         var sent = new List<OutboxMessage>(messages.Length);
         try
         {
-            await SendAsync(messages, sent, stoppingToken).ConfigureAwait(false);
+            await SendAsync(messages, sent, isFirst: false, stoppingToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (!stoppingToken.IsCancellationRequested && IsBusHealthy())
         {
@@ -272,13 +272,13 @@ internal sealed partial class BusOutboxDelivery<TDbContext>(
     }
 
     // The limit is one message's: a long unit of work may take longer than a lease, as long as it gets on.
-    private async Task SendAsync(OutboxMessage[] messages, List<OutboxMessage> sent, CancellationToken stoppingToken)
+    private async Task SendAsync(OutboxMessage[] messages, List<OutboxMessage> sent, bool isFirst, CancellationToken stoppingToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
         foreach (var message in messages)
         {
             limit.CancelAfter(options.DeliveryLease);
-            await OutboxMessages.SendAsync([message], sent, bus, clock.GetUtcNow().UtcDateTime, limit.Token).ConfigureAwait(false);
+            await OutboxMessages.SendAsync([message], sent, bus, clock.GetUtcNow().UtcDateTime, isFirst, limit.Token).ConfigureAwait(false);
         }
     }
 

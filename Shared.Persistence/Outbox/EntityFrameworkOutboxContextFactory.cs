@@ -32,17 +32,16 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         };
 
         // A repeat that is being consumed elsewhere at this moment is found by the unique key of its inbox row, after its handler has run for
-        // nothing.
-        if (await reader.ReadAsync((messageId, options.ConsumerId)).ConfigureAwait(false)
-            || !await ConsumeAsync(consumed, inbox, next, context.CancellationToken).ConfigureAwait(false))
-        {
+        // nothing; so is one nobody could know for a repeat.
+        var isFirst = (IsFirst(context) || !await reader.ReadAsync((messageId, options.ConsumerId)).ConfigureAwait(false))
+            && await ConsumeAsync(consumed, inbox, next, context.CancellationToken).ConfigureAwait(false);
+        if (!isFirst)
             await ResumeAsync(consumed, inbox, context.CancellationToken).ConfigureAwait(false);
-        }
 
         if (consumed.Messages.Count > 0)
         {
             var sent = new List<OutboxMessage>(consumed.Messages.Count);
-            await OutboxMessages.SendAsync(consumed.Messages, sent, context.ReceiveContext.SendEndpointProvider, clock.GetUtcNow().UtcDateTime, context.CancellationToken).ConfigureAwait(false);
+            await OutboxMessages.SendAsync(consumed.Messages, sent, context.ReceiveContext.SendEndpointProvider, clock.GetUtcNow().UtcDateTime, isFirst, context.CancellationToken).ConfigureAwait(false);
             writer.Mark(Delivered.Of(consumed.Messages, sent, consumed.InboxId, null));
         }
 
@@ -51,6 +50,11 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("entityFrameworkOutbox");
+
+    // Whether sender and broker say that it was never brought here, so that the inbox need not be asked.
+    private static bool IsFirst(ConsumeContext context) =>
+        context.ReceiveContext.TransportHeaders.TryGetHeader(OutboxMessages.FirstAttempt, out _)
+        && !context.ReceiveContext.Redelivered && context.GetRetryAttempt() == 0 && context.GetRedeliveryCount() == 0;
 
     // Returns false when the message has been consumed before.
     private async Task<bool> ConsumeAsync<T>(

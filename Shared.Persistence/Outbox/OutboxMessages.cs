@@ -9,6 +9,12 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>How a message becomes an outbox row, and an outbox row a message again.</summary>
 internal static class OutboxMessages
 {
+    /// <summary>
+    /// A transport header of a message that was never handed to the broker before. One that may have been comes without it: a sweep, a repeated
+    /// delivery of what it answers, a retry of the transport.
+    /// </summary>
+    public const string FirstAttempt = "Outbox-First-Attempt";
+
     private static readonly ConcurrentDictionary<string, ContentType> ContentTypes = new();
 
     /// <summary>The row of a message that is about to be sent; serialised once, here.</summary>
@@ -50,9 +56,10 @@ internal static class OutboxMessages
     /// <param name="done">Gets the rows that need no more: sent, or expired. Also those before the one that failed.</param>
     /// <param name="endpoints">Where to send them.</param>
     /// <param name="now">The present.</param>
+    /// <param name="isFirst">Whether nobody has tried to send them before.</param>
     /// <param name="cancellationToken">Ends the sending.</param>
     public static async Task SendAsync(
-        IReadOnlyList<OutboxMessage> rows, List<OutboxMessage> done, ISendEndpointProvider endpoints, DateTime now, CancellationToken cancellationToken)
+        IReadOnlyList<OutboxMessage> rows, List<OutboxMessage> done, ISendEndpointProvider endpoints, DateTime now, bool isFirst, CancellationToken cancellationToken)
     {
         foreach (var row in rows)
         {
@@ -61,7 +68,7 @@ internal static class OutboxMessages
             if (!(row.ExpirationTime <= now) && row.DestinationAddress is not null)
             {
                 var endpoint = await endpoints.GetSendEndpoint(row.DestinationAddress).ConfigureAwait(false);
-                await endpoint.Send(new SerializedMessageBody(), new StoredMessagePipe(row, now), cancellationToken).ConfigureAwait(false);
+                await endpoint.Send(new SerializedMessageBody(), new StoredMessagePipe(row, now, isFirst), cancellationToken).ConfigureAwait(false);
             }
             done.Add(row);
         }
@@ -70,8 +77,10 @@ internal static class OutboxMessages
     private static string? Write(Dictionary<string, object> values) =>
         values.Count == 0 ? null : JsonSerializer.Serialize(values, SystemTextJsonMessageSerializer.Options);
 
-    private sealed class StoredMessagePipe(OutboxMessage row, DateTime now) : IPipe<SendContext>
+    private sealed class StoredMessagePipe(OutboxMessage row, DateTime now, bool isFirst) : IPipe<SendContext>
     {
+        private bool _isFirst = isFirst;
+
         public Task Send(SendContext context)
         {
             var contentType = ContentTypes.GetOrAdd(row.ContentType, static text => new ContentType(text));
@@ -88,6 +97,9 @@ internal static class OutboxMessages
                 context.TimeToLive = expires - now;
             foreach (var (key, value) in ((MessageContext)row).Headers.GetAll())
                 context.Headers.Set(key, value, true);
+            // One that was forwarded may bring the header along, and the transport tries again with the same pipe.
+            context.Headers.Set(FirstAttempt, _isFirst ? true : null, true);
+            _isFirst = false;
             if (context is TransportSendContext transport && ((Middleware.OutboxMessageContext)row).Properties is { Count: > 0 } properties)
                 transport.ReadPropertiesFrom(properties);
             // It has waited here; the transport is not to let it wait once more.

@@ -33,6 +33,30 @@ public sealed class InboxTests(PostgreSqlServer server, RabbitMqServer broker)
         Assert.Equal([1, 2], host.Script.ArrivedFor(id).Select(seen => seen.Number));
     }
 
+    /// <summary>The inbox is not asked for a message that says nobody sent it before; should that be wrong, its row tells.</summary>
+    [Theory]
+    [InlineData(Store.Sqlite, false)]
+    [InlineData(Store.PostgreSql, false)]
+    [InlineData(Store.PostgreSql, true)]
+    public async Task Message_DeliveredTwiceAsTheFirst_TakesEffectOnce(Store store, bool overBroker)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        await using var host = await OutboxHost.StartAsync(database, broker: overBroker ? await broker.CreateVirtualHostAsync("inbox") : null);
+        var (id, messageId) = (Guid.CreateVersion7(), Guid.CreateVersion7());
+
+        await host.TellAsync(new Tell(id, 2), messageId, isFirst: true);
+        await Eventually.TrueAsync(() => IsDeliveredAsync(database, messageId), Limit, "the first is done");
+        await host.TellAsync(new Tell(id, 2), messageId, isFirst: true);
+        await Eventually.TrueAsync(() => WasReceivedAsync(database, messageId, 2), Limit, "the second is known");
+
+        // For nothing, the second time; and what the outbox sends says that it is the first.
+        Assert.Equal(2, host.Script.HandledFor(id));
+        Assert.Equal(1, await NotesAsync(database, id));
+        await Eventually.TrueAsync(() => host.Script.ArrivedFor(id).Count >= 2, Limit, "both messages arrive");
+        Assert.Equal([1, 2], host.Script.ArrivedFor(id).Select(seen => seen.Number));
+        Assert.Equal(host.Script.ArrivedFor(id).Select(seen => seen.MessageId!.Value), host.Script.First);
+    }
+
     [Theory]
     [InlineData(Store.Sqlite, false)]
     [InlineData(Store.PostgreSql, false)]
@@ -112,6 +136,7 @@ public sealed class InboxTests(PostgreSqlServer server, RabbitMqServer broker)
 
         Assert.Equal(decided, second.Script.ArrivedFor(id).Select(seen => seen.MessageId));
         Assert.Equal(0, second.Script.HandledFor(id));
+        Assert.Empty(second.Script.First);
         await Eventually.TrueAsync(async () => !await context.Set<OutboxMessage>().AnyAsync(), Limit, "and are removed");
     }
 
@@ -130,6 +155,7 @@ public sealed class InboxTests(PostgreSqlServer server, RabbitMqServer broker)
         await using var second = await OutboxHost.StartAsync(database, clock, outbox => outbox.DuplicateDetectionWindow = TimeSpan.FromMinutes(5));
         await Eventually.TrueAsync(() => second.Script.ArrivedFor(id).Count == 3, Limit, "they arrive");
         Assert.Equal([1, 2, 3], second.Script.ArrivedFor(id).Select(seen => seen.Number));
+        Assert.Empty(second.Script.First);
         await Eventually.TrueAsync(() => IsDeliveredAsync(database, messageId), Limit, "and are marked");
 
         clock.Advance(TimeSpan.FromMinutes(6));

@@ -88,7 +88,7 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
         await using var tap = new AmqpTap(broker, crash.OnAcknowledgementAsync);
         await using var host = await OutboxHost.StartAsync(database, clock, broker: tap.Address, script: script, parts: Parts.Worker);
 
-        await receiver.TellAsync(new Tell(id, 3), messageId);
+        await receiver.TellAsync(new Tell(id, 3), messageId, isFirst: true);
         await Eventually.TrueAsync(() => crash.HasStruck, Limit, "it happens");
         if (point == CrashPoint.BeforeMark)
             clock.Advance(TimeSpan.FromMinutes(1));
@@ -121,7 +121,7 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
     private static async Task KillAsync(TestDatabase database, string broker, CrashPoint point, OutboxHost receiver, Guid id, Guid messageId)
     {
         await using var victim = await Victim.StartAsync(database, broker, point: point);
-        await receiver.TellAsync(new Tell(id, 3), messageId);
+        await receiver.TellAsync(new Tell(id, 3), messageId, isFirst: true);
         Assert.Equal(137, await victim.ExitAsync());
 
         await using var context = database.Open();

@@ -22,6 +22,8 @@ public sealed class ReceivingConsumer(Script script) : IConsumer<Told>
 {
     public Task Consume(ConsumeContext<Told> context)
     {
+        if (context.ReceiveContext.TransportHeaders.TryGetHeader(OutboxHost.FirstAttempt, out _))
+            script.First.Enqueue(context.MessageId!.Value);
         script.Arrived.Enqueue(new Seen(context.MessageId, context.ConversationId, context.CorrelationId, context.InitiatorId, context.RequestId,
             context.Headers.Get<string>("Custom"), context.ExpirationTime, context.SourceAddress, context.Message.Id, context.Message.Number));
         return Task.CompletedTask;

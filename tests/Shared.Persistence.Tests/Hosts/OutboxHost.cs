@@ -96,6 +96,9 @@ public enum Parts
 /// <summary>A process with a consumer and a saga under inbox and outbox, and a receiver without.</summary>
 public sealed class OutboxHost : IAsyncDisposable
 {
+    /// <summary>What an outbox says of a message it sends for the first time.</summary>
+    public const string FirstAttempt = "Outbox-First-Attempt";
+
     private readonly IHost _host;
 
     private OutboxHost(IHost host, Script script) => (_host, Script) = (host, script);
@@ -178,13 +181,21 @@ public sealed class OutboxHost : IAsyncDisposable
     }
 
     /// <summary>Delivers a message to the scripted consumer, as the broker does.</summary>
-    public Task TellAsync(Tell message, Guid messageId) => SendAsync("scripted", message, messageId);
+    /// <param name="message">The message.</param>
+    /// <param name="messageId">Its id.</param>
+    /// <param name="isFirst">Whether it says that it was never sent before, as an outbox says it.</param>
+    public Task TellAsync(Tell message, Guid messageId, bool isFirst = false) => SendAsync("scripted", message, messageId, isFirst);
 
-    public async Task SendAsync<T>(string queue, T message, Guid messageId)
+    public async Task SendAsync<T>(string queue, T message, Guid messageId, bool isFirst = false)
         where T : class
     {
         var endpoint = await Bus.GetSendEndpoint(new Uri($"exchange:{queue}"));
-        await endpoint.Send(message, context => context.MessageId = messageId);
+        await endpoint.Send(message, context =>
+        {
+            context.MessageId = messageId;
+            if (isFirst)
+                context.Headers.Set(FirstAttempt, true);
+        });
     }
 
     private static void AddWorker(IBusRegistrationConfigurator bus, Action<IEntityFrameworkOutboxConfigurator>? configure, Action<IRetryConfigurator> inside)

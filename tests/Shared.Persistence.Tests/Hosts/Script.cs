@@ -39,6 +39,9 @@ public sealed class Script
     /// <summary>What arrived at the receiver, in order.</summary>
     public ConcurrentQueue<Seen> Arrived { get; } = new();
 
+    /// <summary>Those of them that said they were never sent before.</summary>
+    public ConcurrentQueue<Guid> First { get; } = new();
+
     /// <summary>How often each handler ran, and in which scope.</summary>
     public ConcurrentQueue<(Guid Id, Guid Scope)> Handled { get; } = new();
 
