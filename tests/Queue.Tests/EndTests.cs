@@ -80,6 +80,7 @@ public sealed class EndTests(PostgreSqlServer server)
                 await bus.Publish(confirmed);
         });
         await Eventually.TrueAsync(async () => (await queue.RowAsync(token)).Status == QueueTokenStatus.Completed, Limit, "it is completed");
+        await Eventually.TrueAsync(() => queue[0].Published.OfType<QueueTokenRevoked>().Any(), Limit, "it is told before the clock moves");
 
         await RefusedAsync(await queue.PollAsync("mina", token), 410, "QUEUE_TOKEN_REVOKED");
         await RefusedAsync(await queue.LeaveAsync("mina", token), 410, "QUEUE_TOKEN_REVOKED");
