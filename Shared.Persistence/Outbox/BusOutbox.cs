@@ -1,3 +1,4 @@
+using System.Transactions;
 using MassTransit.Clients;
 using MassTransit.DependencyInjection;
 using MassTransit.Middleware;
@@ -46,6 +47,7 @@ internal sealed class BusOutboxContext<TBus, TDbContext> : ScopedBusContext, Out
         _services = services;
         _clock = services.GetRequiredService<TimeProvider>();
         _database = services.GetRequiredService<TDbContext>();
+        _database.SavingChanges += OnSaving;
         _database.SavedChanges += OnSaved;
         SendEndpointProvider = new OutboxSendEndpointProvider(this, bus);
         PublishEndpoint = new PublishEndpoint(new OutboxPublishEndpointProvider(this, (IPublishEndpointProvider)bus));
@@ -65,38 +67,88 @@ internal sealed class BusOutboxContext<TBus, TDbContext> : ScopedBusContext, Out
         where T : class
     {
         var now = _clock.GetUtcNow();
-        // A unit of work that was given up (the tracker was cleared after a failed save) does not leak into the next one.
-        if (_state is null || _database.Entry(_state).State == EntityState.Detached || (_savedIn is not null && _savedIn != _database.Database.CurrentTransaction?.TransactionId))
+        if (IsOver())
         {
-            (_messages, _savedIn) = ([], null);
-            // Taken by this process from the start: nobody else delivers it while the lease runs.
-            _state = new OutboxState { OutboxId = Guid.CreateVersion7(now), LockId = Guid.CreateVersion7(now), Created = now.UtcDateTime };
-            _database.Add(_state);
+            End();
+            Begin(now);
         }
         var message = OutboxMessages.Capture(context, now.UtcDateTime);
-        message.OutboxId = _state.OutboxId;
+        message.OutboxId = _state!.OutboxId;
         _messages.Add(message);
         _database.Add(message);
         return Task.CompletedTask;
     }
 
-    public void Dispose() => _database.SavedChanges -= OnSaved;
+    public void Dispose()
+    {
+        _database.SavingChanges -= OnSaving;
+        _database.SavedChanges -= OnSaved;
+    }
+
+    // A unit of work ends with the save, or with the transaction it was saved in, whichever way that ended. One that was given up (the tracker
+    // was cleared after a failed save) does not leak into the next one.
+    private bool IsOver() =>
+        _state is null || _database.Entry(_state).State == EntityState.Detached
+        || (_savedIn is not null && _savedIn != _database.Database.CurrentTransaction?.TransactionId);
+
+    // What was sent after the last save in a transaction that has ended was saved nowhere yet. The others are of no use any more, and where they
+    // were rolled back their keys may be given again.
+    private void End()
+    {
+        var unsaved = _messages.FindAll(message => _database.Entry(message).State == EntityState.Added);
+        foreach (var saved in _messages.Except(unsaved).Concat<object?>([_state]).OfType<object>())
+            _database.Entry(saved).State = EntityState.Detached;
+        (_messages, _state, _savedIn) = (unsaved, null, null);
+    }
+
+    private void Begin(DateTimeOffset now)
+    {
+        _state = new OutboxState { OutboxId = Guid.CreateVersion7(now), Created = now.UtcDateTime };
+        _messages.ForEach(message => message.OutboxId = _state.OutboxId);
+        _database.Add(_state);
+    }
+
+    private void OnSaving(object? sender, SavingChangesEventArgs e)
+    {
+        if (_state is null)
+            return;
+        if (IsOver())
+        {
+            End();
+            if (_messages.Count == 0)
+                return;
+            Begin(_clock.GetUtcNow());
+        }
+        // Taken by this process from the start: nobody else delivers it while the lease runs.
+        if (_database.Entry(_state!).State == EntityState.Added)
+            _state!.LockId = Guid.CreateVersion7(_clock.GetUtcNow());
+    }
 
     private void OnSaved(object? sender, SavedChangesEventArgs e)
     {
         if (_state is null || _database.Entry(_state).State != EntityState.Unchanged)
             return;
-        var (delivery, outboxId, messages) = (_services.GetRequiredService<BusOutboxDelivery<TDbContext>>(), _state.OutboxId, _messages);
+        var (delivery, outboxId) = (_services.GetRequiredService<BusOutboxDelivery<TDbContext>>(), _state.OutboxId);
+        OutboxMessage[] saved = [.. _messages.Where(message => _database.Entry(message).State == EntityState.Unchanged)];
         if (_database.Database.CurrentTransaction is { } transaction)
         {
             // The commit is still to come, if it comes. What the transaction saves later belongs to the same unit of work.
-            if (_savedIn == transaction.TransactionId)
-                return;
             _savedIn = transaction.TransactionId;
-            OutboxInterceptor.AfterCommit(_database, () => delivery.Deliver(outboxId, [.. messages]));
+            OutboxInterceptor.AfterCommit(_database, () => delivery.Deliver(outboxId, saved));
             return;
         }
-        delivery.Deliver(outboxId, [.. messages]);
+        if ((_database.Database.GetEnlistedTransaction() ?? Transaction.Current) is { } ambient)
+        {
+            ambient.TransactionCompleted += (_, completed) =>
+            {
+                if (completed.Transaction?.TransactionInformation.Status == TransactionStatus.Committed)
+                    delivery.Deliver(outboxId, saved);
+            };
+        }
+        else
+        {
+            delivery.Deliver(outboxId, saved);
+        }
         (_messages, _state) = ([], null);
     }
 }

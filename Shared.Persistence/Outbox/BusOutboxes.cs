@@ -93,7 +93,7 @@ internal sealed class BusOutboxCheck<TBus>(IServiceCollection registered, IEnume
     {
         foreach (var type in registered.Select(service => service.IsKeyedService ? service.KeyedImplementationType : service.ImplementationType).OfType<Type>())
         {
-            if (type.Namespace?.StartsWith(nameof(MassTransit), StringComparison.Ordinal) == true || IsInsideConsumers(type))
+            if ($"{type.Namespace}.".StartsWith("MassTransit.", StringComparison.Ordinal) || IsInsideConsumers(type))
                 continue;
             var service = type.GetConstructors().SelectMany(constructor => constructor.GetParameters())
                 .FirstOrDefault(parameter => Asked.Contains(parameter.ParameterType) && parameter.GetCustomAttribute<FromKeyedServicesAttribute>() is null)?.ParameterType;

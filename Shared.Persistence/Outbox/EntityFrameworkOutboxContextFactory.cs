@@ -24,7 +24,6 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
         {
             MessageId = messageId,
             ConsumerId = options.ConsumerId,
-            LockId = Guid.CreateVersion7(now),
             Received = now.UtcDateTime,
             ReceiveCount = 1,
             Consumed = now.UtcDateTime,
@@ -69,6 +68,8 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
             await next.Send(consumed).ConfigureAwait(false);
             OutboxInterceptor.Leave(database);
 
+            // From here on it is delivered by this process, however long the handler took.
+            inbox.LockId = Guid.CreateVersion7(clock.GetUtcNow());
             foreach (var message in consumed.Messages)
                 (message.InboxMessageId, message.InboxConsumerId) = (inbox.MessageId, inbox.ConsumerId);
             if (consumed.Messages.Count == 0)
@@ -104,9 +105,8 @@ internal sealed class EntityFrameworkOutboxContextFactory<TDbContext>(
 
     private async Task BeginAsync(CancellationToken cancellationToken)
     {
-        if (writer.MayShareCommits(database))
-            OutboxInterceptor.Enter(database, outbox.IsolationLevel);
-        else if (database.Database.CurrentTransaction is null)
+        OutboxInterceptor.Enter(database, outbox.IsolationLevel);
+        if (!writer.MayShareCommits(database) && database.Database.CurrentTransaction is null)
             await database.Database.BeginTransactionAsync(outbox.IsolationLevel, cancellationToken).ConfigureAwait(false);
     }
 

@@ -25,7 +25,7 @@ internal sealed class Grouped<T> : IAsyncDisposable
     private volatile bool _isClosed;
 
     /// <param name="handle">Handles a group, and never fails.</param>
-    /// <param name="most">The most items of a group.</param>
+    /// <param name="most">The most items of a group, and as many that were left for later.</param>
     public Grouped(Func<List<T>, Task> handle, int most)
     {
         (_handle, _most) = (handle, most);
@@ -106,10 +106,17 @@ internal sealed class Grouped<T> : IAsyncDisposable
 
     private async Task HandleAsync()
     {
+        var isFirst = true;
         do
         {
             while (!_waiting.IsEmpty || _isDue)
+            {
                 await HandleGroupAsync().ConfigureAwait(false);
+                // Whoever began this is not held up by what others add meanwhile, where nothing in it ever really waits (SQLite).
+                if (isFirst && !_waiting.IsEmpty)
+                    await Task.Yield();
+                isFirst = false;
+            }
             Volatile.Write(ref _isAtWork, 0);
             Interlocked.MemoryBarrier();
         }
@@ -125,7 +132,8 @@ internal sealed class Grouped<T> : IAsyncDisposable
         var group = new List<T>();
         while (group.Count < _most && _waiting.TryDequeue(out var one))
             group.Add(one);
-        while (group.Count < _most && _left.TryDequeue(out var one))
+        // However many others there are, these go along.
+        for (var i = 0; i < _most && _left.TryDequeue(out var one); i++)
             group.Add(one);
         if (group.Count > 0)
             await _handle(group).ConfigureAwait(false);

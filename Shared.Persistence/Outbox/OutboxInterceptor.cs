@@ -21,7 +21,7 @@ internal sealed class OutboxInterceptor : DbCommandInterceptor, ISaveChangesInte
 
     private static readonly ConditionalWeakTable<DbContext, object> Handling = [];
 
-    private static readonly ConditionalWeakTable<DbContext, Tuple<Guid, Action>> AfterCommits = [];
+    private static readonly ConditionalWeakTable<DbContext, Tuple<Guid, Action?>> AfterCommits = [];
 
     private static readonly ConditionalWeakTable<DbContext, Func<Task>> Commits = [];
 
@@ -36,9 +36,16 @@ internal sealed class OutboxInterceptor : DbCommandInterceptor, ISaveChangesInte
     /// <summary>From now on this context belongs to a handler.</summary>
     public static void Enter(DbContext database, IsolationLevel isolation) => Handling.AddOrUpdate(database, isolation);
 
-    /// <summary>Runs when the context's present transaction is committed; never when it is not. One action per transaction.</summary>
-    public static void AfterCommit(DbContext database, Action action) =>
-        AfterCommits.AddOrUpdate(database, Tuple.Create(database.Database.CurrentTransaction!.TransactionId, action));
+    /// <summary>
+    /// Runs when the context's present transaction is committed; never when it is not, nor when a part of it was undone. One action per
+    /// transaction, the last one given.
+    /// </summary>
+    public static void AfterCommit(DbContext database, Action action)
+    {
+        var transaction = database.Database.CurrentTransaction!.TransactionId;
+        if (!AfterCommits.TryGetValue(database, out var waiting) || waiting.Item1 != transaction || waiting.Item2 is not null)
+            AfterCommits.AddOrUpdate(database, Tuple.Create<Guid, Action?>(transaction, action));
+    }
 
     /// <summary>
     /// Commits the context's present transaction by this, which ends with the server's COMMIT, in the place of a statement and a round trip
@@ -60,10 +67,39 @@ internal sealed class OutboxInterceptor : DbCommandInterceptor, ISaveChangesInte
     async ValueTask<InterceptionResult> IDbTransactionInterceptor.TransactionCommittingAsync(
         DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken)
     {
+        RefuseInHandler(eventData);
         if (eventData.Context is null || !Commits.TryGetValue(eventData.Context, out var commit))
             return result;
         await commit().ConfigureAwait(false);
         return InterceptionResult.Suppress();
+    }
+
+    InterceptionResult IDbTransactionInterceptor.TransactionCommitting(DbTransaction transaction, TransactionEventData eventData, InterceptionResult result)
+    {
+        RefuseInHandler(eventData);
+        return result;
+    }
+
+    // What a handler commits by itself is committed without its inbox row, and would be done again by the next delivery.
+    private static void RefuseInHandler(TransactionEventData eventData)
+    {
+        if (eventData.Context is { } database && Handling.TryGetValue(database, out _))
+            throw new InvalidOperationException($"A handler under the outbox may begin a transaction of {database.GetType().Name}, but not commit it: the outbox commits it together with the inbox and the messages that were sent.");
+    }
+
+    void IDbTransactionInterceptor.RolledBackToSavepoint(DbTransaction transaction, TransactionEventData eventData) => Undone(eventData);
+
+    Task IDbTransactionInterceptor.RolledBackToSavepointAsync(DbTransaction transaction, TransactionEventData eventData, CancellationToken cancellationToken)
+    {
+        Undone(eventData);
+        return Task.CompletedTask;
+    }
+
+    // What is in the tables after that only the tables know; the sweeper looks there.
+    private static void Undone(TransactionEventData eventData)
+    {
+        if (eventData.Context is { } database && AfterCommits.TryGetValue(database, out var waiting) && waiting.Item1 == eventData.TransactionId)
+            AfterCommits.AddOrUpdate(database, Tuple.Create<Guid, Action?>(waiting.Item1, null));
     }
 
     void IDbTransactionInterceptor.TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) => Committed(eventData);
@@ -81,7 +117,7 @@ internal sealed class OutboxInterceptor : DbCommandInterceptor, ISaveChangesInte
         AfterCommits.Remove(eventData.Context);
         // It may have waited for one that was given up.
         if (waiting.Item1 == eventData.TransactionId)
-            waiting.Item2();
+            waiting.Item2?.Invoke();
     }
 
     /// <summary>The handler has ended.</summary>

@@ -78,11 +78,15 @@ internal sealed partial class OutboxWriter<TDbContext> : IAsyncDisposable
         }
         catch (Exception exception) when (group.Count > 1 && IsOfOne(exception))
         {
-            // The rows the database refused tell whose fault it was; where it does not say, each is tried alone.
-            var refused = exception is DbUpdateException { Entries: { Count: > 0 } entries } ? entries.Select(entry => entry.Entity).ToHashSet() : null;
-            var alone = refused is null ? group : group.FindAll(one => one.Changes?.Owns(refused) ?? false);
+            // The rows the database refused tell whose fault it was. Where it does not say, halves are tried, so that one among many is soon found.
+            var refused = exception is DbUpdateException { Entries: { Count: > 0 } entries } ? entries.Select(entry => entry.Entity).ToHashSet() : [];
+            var alone = group.FindAll(one => one.Changes?.Owns(refused) ?? false);
             if (alone.Count == 0)
-                alone = group;
+            {
+                await WriteAsync(group[..(group.Count / 2)]).ConfigureAwait(false);
+                await WriteAsync(group[(group.Count / 2)..]).ConfigureAwait(false);
+                return;
+            }
             if (alone.Count < group.Count)
                 await WriteAsync(group.FindAll(one => !alone.Contains(one))).ConfigureAwait(false);
             foreach (var one in alone)

@@ -25,7 +25,7 @@ internal sealed class WriteSet
             var type = entry.Metadata;
             if (type.IsOwned() || type.HasSharedClrType || type.GetComplexProperties().Any())
                 return null;
-            if (entry.State == EntityState.Added && type.GetForeignKeys().Any(key => key.Properties.Any(property => entry.Property(property).IsTemporary)))
+            if (entry.State != EntityState.Deleted && type.GetForeignKeys().Any(key => key.Properties.Any(property => entry.Property(property).IsTemporary)))
                 return null;
             changed.Add(entry);
         }

@@ -142,6 +142,154 @@ public sealed class BusOutboxTests(PostgreSqlServer server)
         Assert.Equal(commits ? [1, 2] : [], host.Script.ArrivedFor(id).Select(seen => seen.Number));
     }
 
+    /// <summary>A unit of work is over with its transaction: a later save in the same scope sends nothing of it, neither again nor at all.</summary>
+    [Theory]
+    [InlineData(Store.Sqlite, true)]
+    [InlineData(Store.Sqlite, false)]
+    [InlineData(Store.PostgreSql, true)]
+    [InlineData(Store.PostgreSql, false)]
+    public async Task Messages_OfATransactionThatEnded_AreNotThoseOfALaterSave(Store store, bool commits)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        await using var host = await OutboxHost.StartAsync(database);
+        var id = Guid.CreateVersion7();
+        await using (var unit = new Unit(host))
+        {
+            await using (var transaction = await unit.Database.Database.BeginTransactionAsync())
+            {
+                await unit.Publish.Publish(new Told(id, 1));
+                await unit.Database.SaveChangesAsync();
+                if (commits)
+                    await transaction.CommitAsync();
+                else
+                    await transaction.RollbackAsync();
+            }
+            unit.Database.Notes.Add(new Note { About = id });
+            await unit.Database.SaveChangesAsync();
+            await unit.Publish.Publish(new Told(id, 2));
+            await unit.Database.SaveChangesAsync();
+        }
+        await Eventually.TrueAsync(() => host.Script.ArrivedFor(id).Any(seen => seen.Number == 2), Limit, "the later one arrives");
+        await EmptyAsync(database);
+        await OthersArriveAsync(host);
+        Assert.Equal(commits ? [1, 2] : [2], host.Script.ArrivedFor(id).Select(seen => seen.Number).Order());
+    }
+
+    /// <summary>What is sent after the last save in a transaction was saved nowhere: it leaves with the next save, and not before.</summary>
+    [Theory]
+    [InlineData(Store.Sqlite)]
+    [InlineData(Store.PostgreSql)]
+    public async Task Message_SentAfterTheLastSaveOfATransaction_LeavesWithTheNextOne(Store store)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        await using var host = await OutboxHost.StartAsync(database);
+        var id = Guid.CreateVersion7();
+        await using var unit = new Unit(host);
+        await using (var transaction = await unit.Database.Database.BeginTransactionAsync())
+        {
+            await unit.Publish.Publish(new Told(id, 1));
+            await unit.Database.SaveChangesAsync();
+            await unit.Publish.Publish(new Told(id, 2));
+            await transaction.CommitAsync();
+        }
+        await Eventually.TrueAsync(() => host.Script.ArrivedFor(id).Count > 0, Limit, "what was saved arrives");
+        await EmptyAsync(database);
+        await OthersArriveAsync(host);
+        Assert.Equal([1], host.Script.ArrivedFor(id).Select(seen => seen.Number));
+
+        await unit.Publish.Publish(new Told(id, 3));
+        await unit.Database.SaveChangesAsync();
+        await Eventually.TrueAsync(() => host.Script.ArrivedFor(id).Count == 3, Limit, "the others arrive");
+        await EmptyAsync(database);
+        Assert.Equal([1, 2, 3], host.Script.ArrivedFor(id).Select(seen => seen.Number));
+    }
+
+    [Theory]
+    [InlineData(Store.Sqlite)]
+    [InlineData(Store.PostgreSql)]
+    public async Task Message_SavedAfterASavepointThatWasRolledBackTo_NeverLeaves(Store store)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        var clock = new ShiftedClock();
+        await using var host = await OutboxHost.StartAsync(database, clock);
+        var id = Guid.CreateVersion7();
+        await using (var unit = new Unit(host))
+        {
+            await using var transaction = await unit.Database.Database.BeginTransactionAsync();
+            await unit.Publish.Publish(new Told(id, 1));
+            await unit.Database.SaveChangesAsync();
+            await transaction.CreateSavepointAsync("between");
+            await unit.Publish.Publish(new Told(id, 2));
+            await unit.Database.SaveChangesAsync();
+            await transaction.RollbackToSavepointAsync("between");
+            await transaction.CommitAsync();
+        }
+        // What such a transaction left only its rows can tell.
+        clock.Advance(TimeSpan.FromSeconds(11));
+        await Eventually.TrueAsync(() => host.Script.ArrivedFor(id).Count > 0, Limit, "the first arrives");
+        await EmptyAsync(database);
+        await OthersArriveAsync(host);
+        Assert.Equal([1], host.Script.ArrivedFor(id).Select(seen => seen.Number));
+    }
+
+    /// <summary>SQLite takes no part in an ambient transaction, and says so.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Messages_InAnAmbientTransaction_LeaveIfItCompletes(bool completes)
+    {
+        await using var database = await TestDatabase.CreateAsync(Store.PostgreSql, server);
+        await using var host = await OutboxHost.StartAsync(database);
+        var id = Guid.CreateVersion7();
+        await using (var unit = new Unit(host))
+        {
+            using var ambient = new System.Transactions.TransactionScope(System.Transactions.TransactionScopeAsyncFlowOption.Enabled);
+            await unit.Publish.Publish(new Told(id, 1));
+            await unit.Database.SaveChangesAsync();
+            if (completes)
+                ambient.Complete();
+        }
+        if (completes)
+            await Eventually.TrueAsync(() => host.Script.ArrivedFor(id).Count > 0, Limit, "it arrives");
+        await EmptyAsync(database);
+        await OthersArriveAsync(host);
+        Assert.Equal(completes ? [1] : [], host.Script.ArrivedFor(id).Select(seen => seen.Number));
+    }
+
+    /// <summary>However long a handler takes, its process has the messages of its unit of work for itself while it sends them.</summary>
+    [Theory]
+    [InlineData(Store.Sqlite)]
+    [InlineData(Store.PostgreSql)]
+    public async Task Messages_OfAHandlerThatTookLong_AreNotSweptWhileTheyLeave(Store store)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        var clock = new ShiftedClock();
+        var (id, behind) = (Guid.CreateVersion7(), Guid.CreateVersion7());
+        var script = new Script();
+        var handled = 0;
+        script.AtTheEnd = (_, _) =>
+        {
+            clock.Advance(TimeSpan.FromSeconds(11));
+            Interlocked.Increment(ref handled);
+            return Task.CompletedTask;
+        };
+        script.BeforeSend = async _ =>
+        {
+            // The first to leave after the handler has ended is what it sent.
+            if (Interlocked.CompareExchange(ref handled, 2, 1) != 1)
+                return;
+            await LeaveAsync(database, clock, behind, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));
+            await Eventually.TrueAsync(() => script.ArrivedFor(behind).Count == 2, Limit, "the sweeper has looked");
+        };
+        await using var host = await OutboxHost.StartAsync(database, clock, script: script);
+
+        await host.TellAsync(new Tell(id, 1), Guid.CreateVersion7());
+        await Eventually.TrueAsync(() => script.ArrivedFor(id).Count > 0, Limit, "it arrives");
+        await EmptyAsync(database);
+        await OthersArriveAsync(host);
+        Assert.Single(script.ArrivedFor(id));
+    }
+
     [Theory]
     [InlineData(Store.Sqlite)]
     [InlineData(Store.PostgreSql)]
@@ -323,6 +471,14 @@ public sealed class BusOutboxTests(PostgreSqlServer server)
             context.Add(row);
         }
         await context.SaveChangesAsync();
+    }
+
+    // What left before has arrived when this has.
+    private static async Task OthersArriveAsync(OutboxHost host)
+    {
+        var id = Guid.CreateVersion7();
+        await host.SendAsync("receiving", new Told(id, 1), Guid.CreateVersion7());
+        await Eventually.TrueAsync(() => host.Script.ArrivedFor(id).Count == 1, Limit, "a message that needs no outbox arrives");
     }
 
     private static async Task EmptyAsync(TestDatabase database)

@@ -155,6 +155,8 @@ public sealed class GroupCommitTests(PostgreSqlServer server)
         Assert.Equal(1, await context.Notes.CountAsync(note => note.About == twice));
         Assert.Equal(15, await context.Set<InboxState>().CountAsync());
         Assert.Single(script.ArrivedFor(twice).Select(seen => seen.MessageId).Distinct());
+        // The other messages are not tried one by one for it.
+        Assert.InRange(held.NotesPerCommit.Length, 2, 13);
     }
 
     public enum Statement
@@ -210,6 +212,39 @@ public sealed class GroupCommitTests(PostgreSqlServer server)
         Assert.Equal(1, await after.Set<InboxState>().CountAsync());
         var left = await after.Tallies.Select(row => row.Sum).ToListAsync();
         Assert.Equal(statement switch { Statement.Delete => [], Statement.Query or Statement.Save => [0], _ => [1] }, left);
+    }
+
+    /// <summary>What a handler committed by itself would have no inbox row, and be done again by the next delivery: it is refused, and undone.</summary>
+    [Theory]
+    [InlineData(Store.Sqlite)]
+    [InlineData(Store.PostgreSql)]
+    public async Task Handler_ThatCommitsByItself_FailsAndLeavesNothing(Store store)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        var refusals = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        var script = new Script
+        {
+            Write = async (context, message, times) =>
+            {
+                if (times > 2)
+                    return;
+                await using var transaction = await context.Database.BeginTransactionAsync();
+                await context.SaveChangesAsync();
+                refusals.Enqueue((await Assert.ThrowsAsync<InvalidOperationException>(() => transaction.CommitAsync())).Message);
+                throw new InvalidOperationException("as the handler would without this test");
+            }
+        };
+        await using var host = await OutboxHost.StartAsync(database, script: script);
+        var id = Guid.CreateVersion7();
+
+        await host.TellAsync(new Tell(id, 1), Guid.CreateVersion7());
+        await Eventually.TrueAsync(() => script.ArrivedFor(id).Count == 1, Limit, "it is done");
+
+        Assert.Equal(3, script.HandledFor(id));
+        Assert.Equal(2, refusals.Count);
+        Assert.All(refusals, message => Assert.Contains("the outbox commits it", message, StringComparison.Ordinal));
+        await using var after = database.Open();
+        Assert.Equal(1, await after.Notes.CountAsync());
     }
 
     private static Task RunAsync(TestDbContext context, Statement statement, Guid tally) => statement switch
