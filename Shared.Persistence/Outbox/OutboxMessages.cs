@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Mime;
 using System.Text.Json;
 using MassTransit.Context;
+using MassTransit.Logging;
 using MassTransit.Serialization;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
@@ -66,11 +67,30 @@ internal static class OutboxMessages
             if (row.EnqueueTime > now)
                 continue;
             if (!(row.ExpirationTime <= now) && row.DestinationAddress is not null)
-            {
-                var endpoint = await endpoints.GetSendEndpoint(row.DestinationAddress).ConfigureAwait(false);
-                await endpoint.Send(new SerializedMessageBody(), new StoredMessagePipe(row, now, isFirst), cancellationToken).ConfigureAwait(false);
-            }
+                await SendAsync(row, endpoints, new StoredMessagePipe(row, now, isFirst), cancellationToken).ConfigureAwait(false);
             done.Add(row);
+        }
+    }
+
+    // Seen from outside it is what MassTransit calls the delivery of an outbox message.
+    private static async Task SendAsync(OutboxMessage row, ISendEndpointProvider endpoints, StoredMessagePipe pipe, CancellationToken cancellationToken)
+    {
+        var (activity, instrument) = (LogContext.Current?.StartOutboxDeliverActivity(row), LogContext.Current?.StartOutboxDeliveryInstrument(row));
+        try
+        {
+            var endpoint = await endpoints.GetSendEndpoint(row.DestinationAddress!).ConfigureAwait(false);
+            await endpoint.Send(new SerializedMessageBody(), pipe, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            activity?.AddExceptionEvent(exception);
+            instrument?.AddException(exception);
+            throw;
+        }
+        finally
+        {
+            activity?.Stop();
+            instrument?.Stop();
         }
     }
 
