@@ -19,6 +19,12 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
     // Who holds a gate. A connection runs one transaction at a time, so it is the key.
     private static readonly ConcurrentDictionary<DbConnection, SemaphoreSlim> Held = new();
 
+    /// <summary>
+    /// How long a transaction waits for its turn before it fails, because who holds the gate may be waiting for it. Default 60 s; SQLite by
+    /// itself gives up after 30, but does not hold its writers in a line.
+    /// </summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
+
     // A single statement is otherwise saved without a transaction, and would pass by the gate.
     ValueTask<InterceptionResult<int>> ISaveChangesInterceptor.SavingChangesAsync(
         DbContextEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken)
@@ -49,7 +55,8 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
         // One that was only disposed on a connection that stays open left no sign; nobody waits for himself.
         Leave(connection);
         var gate = GateOf(connection);
-        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (!await gate.WaitAsync(Patience, cancellationToken).ConfigureAwait(false))
+            throw NoTurn(connection);
         Held[connection] = gate;
         try
         {
@@ -70,7 +77,8 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
             return result;
         Leave(connection);
         var gate = GateOf(connection);
-        gate.Wait();
+        if (!gate.Wait(Patience))
+            throw NoTurn(connection);
         Held[connection] = gate;
         try
         {
@@ -116,6 +124,9 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
         Leave(connection);
         return Task.CompletedTask;
     }
+
+    private TimeoutException NoTurn(DbConnection connection) =>
+        new($"No turn to write to {connection.DataSource} within {Patience.TotalSeconds:0} s. Does a transaction on it wait for another one on it?");
 
     private static bool IsSqlite(DbConnection connection) => connection.GetType().Name == "SqliteConnection";
 

@@ -37,6 +37,26 @@ public sealed class SqliteWriterGateTests : IAsyncLifetime
         Assert.Equal(200, await reader.Notes.CountAsync());
     }
 
+    /// <summary>Who holds the gate may be the one who waits for whoever stands before it.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Transaction_ThatGetsNoTurn_FailsAndTheNextOneGetsIn(bool async)
+    {
+        await using var holder = _database.Open();
+        var holding = await holder.Database.BeginTransactionAsync();
+        await using (var impatient = new TestDbContext(new DbContextOptionsBuilder<TestDbContext>().UseSqlite($"Data Source={_database.Address}")
+            .AddInterceptors(new SqliteWriterGate { Patience = TimeSpan.FromMilliseconds(50) }).Options))
+        {
+            var failure = async ? await Assert.ThrowsAsync<TimeoutException>(() => impatient.Database.BeginTransactionAsync().WaitAsync(Limit))
+                : Assert.Throws<TimeoutException>(() => impatient.Database.BeginTransaction());
+            Assert.Contains(_database.Address, failure.Message, StringComparison.Ordinal);
+        }
+        await holding.CommitAsync();
+        await using var next = _database.Open();
+        await using var transaction = await next.Database.BeginTransactionAsync().WaitAsync(Limit);
+    }
+
     [Fact]
     public async Task Transactions_Waiting_GetInInTheOrderTheyCame()
     {
