@@ -382,6 +382,70 @@ public sealed class BusOutboxTests(PostgreSqlServer server)
         Assert.Equal([2, 1], host.Script.ArrivedFor(id).Select(seen => seen.Number));
     }
 
+    [Theory]
+    [InlineData(Store.Sqlite)]
+    [InlineData(Store.PostgreSql)]
+    public async Task Message_OfAConsumerForLater_LeavesWhenItsTimeHasCome(Store store)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        var (id, behind, clock) = (Guid.CreateVersion7(), Guid.CreateVersion7(), new ShiftedClock());
+        var script = new Script { AtTheEnd = (context, _) => context.Publish(new Told(id, 9), send => send.Delay = TimeSpan.FromMinutes(5)) };
+        await using var host = await OutboxHost.StartAsync(database, clock, script: script);
+        await host.TellAsync(new Tell(id, 1), Guid.CreateVersion7());
+        await Eventually.TrueAsync(() => script.ArrivedFor(id).Count == 1, Limit, "the other does not wait");
+        await using var context = database.Open();
+        await Eventually.TrueAsync(async () => await context.Set<OutboxMessage>().CountAsync() == 1, Limit, "only the delayed one is left");
+
+        clock.Advance(TimeSpan.FromMinutes(4));
+        await LeaveAsync(database, clock, behind, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));
+        await Eventually.TrueAsync(() => script.ArrivedFor(behind).Count == 2, Limit, "the loop has looked");
+        Assert.Equal([1], script.ArrivedFor(id).Select(seen => seen.Number));
+
+        clock.Advance(TimeSpan.FromMinutes(1));
+        await Eventually.TrueAsync(() => script.ArrivedFor(id).Count == 2, Limit, "it leaves");
+        await EmptyAsync(database);
+        await OthersArriveAsync(host);
+        Assert.Equal([1, 9], script.ArrivedFor(id).Select(seen => seen.Number));
+    }
+
+    /// <summary>Two replicas clean one table, which takes each several passes: neither fails for the other, and what is remembered still stays.</summary>
+    [Theory]
+    [InlineData(Store.Sqlite, true)]
+    [InlineData(Store.Sqlite, false)]
+    [InlineData(Store.PostgreSql, true)]
+    [InlineData(Store.PostgreSql, false)]
+    public async Task InboxRows_InGreatNumber_AreCleanedByTwoReplicasUnlessDisabled(Store store, bool cleans)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        var now = TimeProvider.System.GetUtcNow().UtcDateTime;
+        await using var context = database.Open();
+        for (var i = 0; i < 3_505; i++)
+        {
+            var received = i < 3_500 ? now.AddHours(-1) : now;
+            context.Add(new InboxState { MessageId = Guid.CreateVersion7(), ConsumerId = Guid.CreateVersion7(), Received = received, Consumed = received, Delivered = received });
+        }
+        await context.SaveChangesAsync();
+        using var log = new LogCounter();
+
+        await using var one = await OutboxHost.StartAsync(database, configure: Configure, log: log);
+        await using var two = await OutboxHost.StartAsync(database, configure: Configure, log: log);
+        if (cleans)
+            await Eventually.TrueAsync(async () => await context.Set<InboxState>().CountAsync() == 5, Limit, "the old ones go");
+        var behind = Guid.CreateVersion7();
+        await LeaveAsync(database, TimeProvider.System, behind, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1));
+        await Eventually.TrueAsync(() => one.Script.ArrivedFor(behind).Count + two.Script.ArrivedFor(behind).Count == 2, Limit, "a loop has looked");
+        await EmptyAsync(database);
+
+        Assert.Equal(cleans ? 5 : 3_505, await context.Set<InboxState>().CountAsync());
+        Assert.DoesNotContain(log.Lines, line => line.Text.Contains("sweeper failed", StringComparison.Ordinal));
+
+        void Configure(IEntityFrameworkOutboxConfigurator outbox)
+        {
+            if (!cleans)
+                outbox.DisableInboxCleanupService();
+        }
+    }
+
     /// <summary>The transport in memory forgets, so what was delivered a short while ago goes out again with the next process.</summary>
     [Theory]
     [InlineData(Store.Sqlite)]

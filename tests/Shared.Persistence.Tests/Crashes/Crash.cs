@@ -19,7 +19,10 @@ public enum CrashPoint
     BeforeMark,
 
     /// <summary>Everything is sent and marked.</summary>
-    BeforeAcknowledge
+    BeforeAcknowledge,
+
+    /// <summary>Everything is sent and confirmed, and nothing says so.</summary>
+    BeforeMarkAndAcknowledge
 }
 
 /// <summary>Strikes once, at one point.</summary>
@@ -29,6 +32,7 @@ public sealed class Crash(CrashPoint point, Action strike)
 {
     private readonly TaskCompletionSource _marked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _acknowledged = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _struckAtAcknowledgement = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _sent;
     private int _struck;
 
@@ -49,6 +53,10 @@ public sealed class Crash(CrashPoint point, Action strike)
                 // The acknowledgement has been written by now, and is at the broker soon.
                 await Task.Delay(TimeSpan.FromMilliseconds(100));
                 At(CrashPoint.BeforeMark);
+            }
+            else if (point == CrashPoint.BeforeMarkAndAcknowledge)
+            {
+                await _struckAtAcknowledgement.Task;
             }
         };
         script.AfterCommit = context =>
@@ -78,6 +86,8 @@ public sealed class Crash(CrashPoint point, Action strike)
         if (point == CrashPoint.BeforeAcknowledge && !HasStruck)
             await _marked.Task;
         At(CrashPoint.BeforeAcknowledge);
+        _struckAtAcknowledgement.TrySetResult();
+        At(CrashPoint.BeforeMarkAndAcknowledge);
         _acknowledged.TrySetResult();
     }
 

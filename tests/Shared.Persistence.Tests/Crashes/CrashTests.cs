@@ -23,7 +23,8 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
         [CrashPoint.BeforePublish] = (1, 3, 1),
         [CrashPoint.BeforeConfirm] = (1, 3, 1),
         [CrashPoint.BeforeMark] = (1, 3, 3),
-        [CrashPoint.BeforeAcknowledge] = (1, 0, 3)
+        [CrashPoint.BeforeAcknowledge] = (1, 0, 3),
+        [CrashPoint.BeforeMarkAndAcknowledge] = (1, 3, 3)
     };
 
     public static TheoryData<Store, CrashPoint> Points
@@ -51,6 +52,7 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
     [InlineData(Store.PostgreSql, CrashPoint.BeforeConfirm)]
     [InlineData(Store.PostgreSql, CrashPoint.BeforeMark)]
     [InlineData(Store.PostgreSql, CrashPoint.BeforeAcknowledge)]
+    [InlineData(Store.PostgreSql, CrashPoint.BeforeMarkAndAcknowledge)]
     [Trait("Category", "RunOnce")]
     public async Task Process_Killed_IsFollowedByOneThatFinishesItsMessage(Store store, CrashPoint point)
     {
@@ -93,7 +95,7 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
         if (point == CrashPoint.BeforeMark)
             clock.Advance(TimeSpan.FromMinutes(1));
         // Only where the connection broke did the broker bring it again.
-        await FinishedAsync(database, receiver, id, messageId, point is CrashPoint.BeforeConfirm or CrashPoint.BeforeAcknowledge ? 2 : 1);
+        await FinishedAsync(database, receiver, id, messageId, point is CrashPoint.BeforeConfirm or CrashPoint.BeforeAcknowledge or CrashPoint.BeforeMarkAndAcknowledge ? 2 : 1);
 
         Assert.Equal(point == CrashPoint.BeforeCommit ? 2 : 1, script.HandledFor(id));
     }
