@@ -62,7 +62,9 @@ public sealed class OutageTests(SystemFixture systems, PostgreSqlServer database
         var books = await Auditor.CheckAsync(system, TimeSpan.FromSeconds(30));
         var resent = accepted.Sum(answer => books.Transitions[answer.ReservationId].Count(row => row.From == row.To));
         output.WriteLine($"{resent} commands of {People} reservations were sent again");
-        Assert.True(resent <= 2 * People, $"{resent} commands were sent again.");
+        // Services are back up to half a minute after the broker, and the back-off has room for three in that time. Without the rest and the
+        // back-off it would be one a second.
+        Assert.True(resent <= 3 * People, $"{resent} commands were sent again.");
     }
 
     private static async Task CheckReadsAsync(ClusterSystem system, Customer reader, Guid id)
