@@ -21,7 +21,7 @@ public enum CrashPoint
     /// <summary>Everything is sent and marked.</summary>
     BeforeAcknowledge,
 
-    /// <summary>Everything is sent and confirmed, and nothing says so.</summary>
+    /// <summary>Everything is sent and confirmed, and that is all.</summary>
     BeforeMarkAndAcknowledge
 }
 
@@ -32,7 +32,7 @@ public sealed class Crash(CrashPoint point, Action strike)
 {
     private readonly TaskCompletionSource _marked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _acknowledged = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _struckAtAcknowledgement = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _both = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _sent;
     private int _struck;
 
@@ -54,9 +54,11 @@ public sealed class Crash(CrashPoint point, Action strike)
                 await Task.Delay(TimeSpan.FromMilliseconds(100));
                 At(CrashPoint.BeforeMark);
             }
-            else if (point == CrashPoint.BeforeMarkAndAcknowledge)
+            else if (point == CrashPoint.BeforeMarkAndAcknowledge && !HasStruck)
             {
-                await _struckAtAcknowledgement.Task;
+                // The mark waits for the acknowledgement, and fails as it does.
+                await _both.Task;
+                strike();
             }
         };
         script.AfterCommit = context =>
@@ -86,12 +88,18 @@ public sealed class Crash(CrashPoint point, Action strike)
         if (point == CrashPoint.BeforeAcknowledge && !HasStruck)
             await _marked.Task;
         At(CrashPoint.BeforeAcknowledge);
-        _struckAtAcknowledgement.TrySetResult();
-        At(CrashPoint.BeforeMarkAndAcknowledge);
+        try
+        {
+            At(CrashPoint.BeforeMarkAndAcknowledge);
+        }
+        finally
+        {
+            _both.TrySetResult();
+        }
         _acknowledged.TrySetResult();
     }
 
-    private static bool IsWork(DbContext context) => context.ChangeTracker.Entries<Note>().Any();
+    private static bool IsWork(DbContext context) => context.ChangeTracker.Entries().Any(entry => entry.Entity is Note or Tally);
 
     private void At(CrashPoint reached)
     {

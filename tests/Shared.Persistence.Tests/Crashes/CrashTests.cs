@@ -46,6 +46,7 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
     [InlineData(Store.Sqlite, CrashPoint.BeforeCommit)]
     [InlineData(Store.Sqlite, CrashPoint.BeforeConfirm)]
     [InlineData(Store.Sqlite, CrashPoint.BeforeMark)]
+    [InlineData(Store.Sqlite, CrashPoint.BeforeMarkAndAcknowledge)]
     [InlineData(Store.PostgreSql, CrashPoint.BeforeCommit)]
     [InlineData(Store.PostgreSql, CrashPoint.AfterCommit)]
     [InlineData(Store.PostgreSql, CrashPoint.BeforePublish)]
@@ -98,6 +99,53 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
         await FinishedAsync(database, receiver, id, messageId, point is CrashPoint.BeforeConfirm or CrashPoint.BeforeAcknowledge or CrashPoint.BeforeMarkAndAcknowledge ? 2 : 1);
 
         Assert.Equal(point == CrashPoint.BeforeCommit ? 2 : 1, script.HandledFor(id));
+    }
+
+    /// <summary>A saga's row, its inbox row and what it announced are one; who hears of it twice, with an inbox, handles it once.</summary>
+    [Theory]
+    [InlineData(Store.Sqlite, CrashPoint.BeforeCommit, false)]
+    [InlineData(Store.Sqlite, CrashPoint.AfterCommit, true)]
+    [InlineData(Store.Sqlite, CrashPoint.BeforeMarkAndAcknowledge, false)]
+    [InlineData(Store.PostgreSql, CrashPoint.BeforeCommit, true)]
+    [InlineData(Store.PostgreSql, CrashPoint.AfterCommit, false)]
+    [InlineData(Store.PostgreSql, CrashPoint.BeforeMarkAndAcknowledge, true)]
+    [Trait("Category", "RunOnce")]
+    public async Task Saga_Killed_IsFollowedByOneThatFinishesItsMessage(Store store, CrashPoint point, bool exists)
+    {
+        await using var database = await TestDatabase.CreateAsync(store, server);
+        await using var audited = await TestDatabase.CreateAsync(store, server);
+        var broker = await rabbit.AddressAsync();
+        await using var auditor = await OutboxHost.StartAsync(audited, broker: broker, parts: Parts.Auditor);
+        var (id, messageId) = (Guid.CreateVersion7(), Guid.CreateVersion7());
+        await using var context = database.Open();
+        if (exists)
+        {
+            context.Tallies.Add(new Tally { CorrelationId = id, CurrentState = nameof(TallyStateMachine.Running), Sum = 1, Version = 1 });
+            await context.SaveChangesAsync();
+        }
+        var (before, after) = exists ? (1, 11) : (0, 10);
+        await using (var victim = await Victim.StartAsync(database, broker, point: point))
+        {
+            await auditor.SendAsync("tallies", new Count(id, 10), messageId, isFirst: true);
+            Assert.Equal(137, await victim.ExitAsync());
+        }
+        var isCommitted = point != CrashPoint.BeforeCommit;
+        var left = isCommitted ? 1 : 0;
+        Assert.Equal((isCommitted ? after : before, left, left), (await context.Tallies.SumAsync(tally => tally.Sum), await context.Set<OutboxMessage>().CountAsync(), await context.Set<InboxState>().CountAsync()));
+
+        await using var second = await OutboxHost.StartAsync(database, broker: broker, parts: Parts.Worker);
+        await Eventually.TrueAsync(async () => await context.Set<InboxState>().AnyAsync(row => row.MessageId == messageId && row.Delivered != null)
+            && !await context.Set<OutboxMessage>().AnyAsync(), Limit, "the saga's message is done, and delivered");
+        var announcements = point == CrashPoint.BeforeMarkAndAcknowledge ? 2 : 1;
+        await using var audit = audited.Open();
+        await Eventually.TrueAsync(() => audit.Set<InboxState>().AnyAsync(row => row.ReceiveCount == announcements && row.Delivered != null), Limit, $"it is announced {announcements} times");
+
+        var tally = await context.Tallies.AsNoTracking().SingleAsync();
+        Assert.Equal((id, after, exists ? 2 : 1), (tally.CorrelationId, tally.Sum, tally.Version));
+        Assert.Equal(isCommitted ? 2 : 1, (await context.Set<InboxState>().AsNoTracking().SingleAsync()).ReceiveCount);
+        Assert.Equal(isCommitted ? 0 : 1, second.Script.HandledFor(id));
+        Assert.Equal([id], await audit.Notes.Select(note => note.About).ToListAsync());
+        Assert.Equal((1, 1), (auditor.Script.HandledFor(id), await audit.Set<InboxState>().CountAsync()));
     }
 
     /// <summary>The broker will not bring the message again, and its messages are still in the outbox.</summary>

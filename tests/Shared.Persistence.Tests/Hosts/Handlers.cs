@@ -30,6 +30,17 @@ public sealed class ReceivingConsumer(Script script) : IConsumer<Told>
     }
 }
 
+/// <summary>Writes down each announcement of a tally; its inbox keeps repeats away.</summary>
+public sealed class AuditingConsumer(TestDbContext database, Script script) : IConsumer<Counted>
+{
+    public Task Consume(ConsumeContext<Counted> context)
+    {
+        script.Handled.Enqueue((context.Message.Id, default));
+        database.Notes.Add(new Note { About = context.Message.Id });
+        return Task.CompletedTask;
+    }
+}
+
 public sealed class TallyStateMachine : MassTransitStateMachine<Tally>
 {
     public TallyStateMachine(Script script)

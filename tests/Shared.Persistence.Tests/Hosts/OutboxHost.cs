@@ -90,7 +90,10 @@ public enum Parts
     Worker,
 
     /// <summary>Only the one that notes what arrives, and no database.</summary>
-    Receiver
+    Receiver,
+
+    /// <summary>Only the one that writes down what tallies announce, with an inbox.</summary>
+    Auditor
 }
 
 /// <summary>A process with a consumer and a saga under inbox and outbox, and a receiver without.</summary>
@@ -145,8 +148,12 @@ public sealed class OutboxHost : IAsyncDisposable
         builder.Services.AddMassTransit(bus =>
         {
             if (parts != Parts.Receiver)
-                AddWorker(bus, configure, inside ?? (retry => retry.None()));
-            if (parts != Parts.Worker)
+                AddOutbox(bus, configure);
+            if (parts is Parts.All or Parts.Worker)
+                AddWorker(bus, inside ?? (retry => retry.None()));
+            if (parts == Parts.Auditor)
+                bus.AddConsumer<AuditingConsumer>().Endpoint(queue => queue.Name = "auditing");
+            if (parts is Parts.All or Parts.Receiver)
                 bus.AddConsumer<ReceivingConsumer>().Endpoint(queue => queue.Name = "receiving");
             bus.AddConfigureEndpointsCallback((context, name, queue) =>
             {
@@ -198,14 +205,16 @@ public sealed class OutboxHost : IAsyncDisposable
         });
     }
 
-    private static void AddWorker(IBusRegistrationConfigurator bus, Action<IEntityFrameworkOutboxConfigurator>? configure, Action<IRetryConfigurator> inside)
-    {
+    private static void AddOutbox(IBusRegistrationConfigurator bus, Action<IEntityFrameworkOutboxConfigurator>? configure) =>
         bus.AddEntityFrameworkOutbox<TestDbContext>(outbox =>
         {
             outbox.QueryDelay = TimeSpan.FromMilliseconds(50);
             outbox.UseBusOutbox();
             configure?.Invoke(outbox);
         });
+
+    private static void AddWorker(IBusRegistrationConfigurator bus, Action<IRetryConfigurator> inside)
+    {
         bus.AddConsumer<ScriptedConsumer>((_, consumer) => consumer.UseMessageRetry(inside)).Endpoint(queue => queue.Name = "scripted");
         bus.AddSagaStateMachine<TallyStateMachine, Tally>((_, saga) => saga.UseMessageRetry(inside))
             .EntityFrameworkRepository(repository =>
