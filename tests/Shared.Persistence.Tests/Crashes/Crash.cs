@@ -32,6 +32,7 @@ public sealed class Crash(CrashPoint point, Action strike)
 {
     private readonly TaskCompletionSource _marked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _acknowledged = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _marking = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _both = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _sent;
     private int _struck;
@@ -54,9 +55,9 @@ public sealed class Crash(CrashPoint point, Action strike)
                 await Task.Delay(TimeSpan.FromMilliseconds(100));
                 At(CrashPoint.BeforeMark);
             }
-            else if (point == CrashPoint.BeforeMarkAndAcknowledge && !HasStruck)
+            else if (point == CrashPoint.BeforeMarkAndAcknowledge && _marking.TrySetResult())
             {
-                // The mark waits for the acknowledgement, and fails as it does.
+                // The mark and the acknowledgement wait for each other, and both fail.
                 await _both.Task;
                 strike();
             }
@@ -87,6 +88,8 @@ public sealed class Crash(CrashPoint point, Action strike)
         }
         if (point == CrashPoint.BeforeAcknowledge && !HasStruck)
             await _marked.Task;
+        if (point == CrashPoint.BeforeMarkAndAcknowledge && !HasStruck)
+            await _marking.Task;
         At(CrashPoint.BeforeAcknowledge);
         try
         {

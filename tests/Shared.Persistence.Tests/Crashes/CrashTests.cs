@@ -74,6 +74,8 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
         // Nothing was there when it ended, or nothing was left.
         if (point is CrashPoint.BeforeCommit or CrashPoint.BeforeAcknowledge)
             Assert.Equal(3, receiver.Script.ArrivedFor(id).Count);
+        if (point == CrashPoint.BeforeMarkAndAcknowledge)
+            await SentTwiceAsync(receiver, id);
     }
 
     [Theory]
@@ -99,6 +101,8 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
         await FinishedAsync(database, receiver, id, messageId, point is CrashPoint.BeforeConfirm or CrashPoint.BeforeAcknowledge or CrashPoint.BeforeMarkAndAcknowledge ? 2 : 1);
 
         Assert.Equal(point == CrashPoint.BeforeCommit ? 2 : 1, script.HandledFor(id));
+        if (point == CrashPoint.BeforeMarkAndAcknowledge)
+            await SentTwiceAsync(receiver, id);
     }
 
     /// <summary>A saga's row, its inbox row and what it announced are one; who hears of it twice, with an inbox, handles it once.</summary>
@@ -191,6 +195,14 @@ public sealed class CrashTests(PostgreSqlServer server, CrashBroker rabbit) : IC
         Assert.Equal([1, 2, 3], receiver.Script.ArrivedFor(id).DistinctBy(seen => seen.MessageId).Select(seen => seen.Number));
         Assert.Equal(1, await context.Notes.CountAsync(note => note.About == id));
         Assert.Equal(deliveries, (await context.Set<InboxState>().AsNoTracking().SingleAsync()).ReceiveCount);
+    }
+
+    // All of it once more, and under the ids of the first time.
+    private static async Task SentTwiceAsync(OutboxHost receiver, Guid id)
+    {
+        await Eventually.TrueAsync(() => receiver.Script.ArrivedFor(id).Count >= 6, Limit, "all is sent once more");
+        Assert.Equal([1, 2, 3, 1, 2, 3], receiver.Script.ArrivedFor(id).Select(seen => seen.Number));
+        Assert.Equal(3, receiver.Script.ArrivedFor(id).Select(seen => seen.MessageId).Distinct().Count());
     }
 
     private static async Task PurgeAsync(string broker)
