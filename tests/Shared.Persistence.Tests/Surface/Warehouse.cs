@@ -10,7 +10,11 @@ public enum Change
     OwnedPart,
     ComplexPart,
     NewChildOfANewParent,
-    OldChildOfANewParent
+    OldChildOfANewParent,
+
+    /// <summary>The new key stands in for one to come, as EF Core's documentation does it where there are no navigations.</summary>
+    NewRowWithAKeyToCome,
+    OldRowWithAKeyToCome
 }
 
 public sealed record Keep(Guid Id, Change Change);
@@ -22,12 +26,14 @@ public sealed class Place
     public string Street { get; set; } = "";
 }
 
-/// <summary>A row with an owned part.</summary>
+/// <summary>A row with owned parts, of one class.</summary>
 public sealed class Customer
 {
     public Guid Id { get; set; }
 
     public Place Home { get; set; } = new();
+
+    public Place Work { get; set; } = new();
 }
 
 /// <summary>A row with a complex property.</summary>
@@ -68,6 +74,16 @@ public sealed class Label
     public Pallet? Pallet { get; set; }
 }
 
+/// <summary>Refers to a pallet, and has no navigation to it.</summary>
+public sealed class Tag
+{
+    public Guid Id { get; set; }
+
+    public Guid About { get; set; }
+
+    public long? PalletId { get; set; }
+}
+
 public sealed class WarehouseDbContext(DbContextOptions<WarehouseDbContext> options) : DbContext(options)
 {
     public DbSet<Customer> Customers => Set<Customer>();
@@ -80,12 +96,15 @@ public sealed class WarehouseDbContext(DbContextOptions<WarehouseDbContext> opti
 
     public DbSet<Label> Labels => Set<Label>();
 
+    public DbSet<Tag> Tags => Set<Tag>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.Entity<Customer>(customer =>
         {
             customer.Property(row => row.Id).ValueGeneratedNever();
             customer.OwnsOne(row => row.Home);
+            customer.OwnsOne(row => row.Work);
         });
         modelBuilder.Entity<Branch>(branch =>
         {
@@ -94,6 +113,11 @@ public sealed class WarehouseDbContext(DbContextOptions<WarehouseDbContext> opti
         });
         modelBuilder.Entity<Box>().Property(row => row.Id).ValueGeneratedNever();
         modelBuilder.Entity<Label>().Property(row => row.Id).ValueGeneratedNever();
+        modelBuilder.Entity<Tag>(tag =>
+        {
+            tag.Property(row => row.Id).ValueGeneratedNever();
+            tag.HasOne<Pallet>().WithMany().HasForeignKey(row => row.PalletId);
+        });
         modelBuilder.AddTransactionalOutboxEntities();
     }
 }
@@ -109,6 +133,7 @@ public sealed class KeepingConsumer(WarehouseDbContext database, Journal journal
             case Change.OwnedPart:
                 var customer = await database.Customers.FindAsync(id) ?? database.Add(new Customer { Id = id }).Entity;
                 customer.Home.Street = $"{id}";
+                customer.Work = new Place { Street = $"{id}" };
                 break;
             case Change.ComplexPart:
                 var branch = await database.Branches.FindAsync(id) ?? database.Add(new Branch { Id = id }).Entity;
@@ -125,6 +150,12 @@ public sealed class KeepingConsumer(WarehouseDbContext database, Journal journal
                 foreach (var box in await database.Boxes.Where(box => box.About == id).ToListAsync())
                     box.Pallet = adopting;
                 (await database.Labels.SingleAsync(label => label.About == id)).Pallet = adopting;
+                break;
+            case Change.NewRowWithAKeyToCome or Change.OldRowWithAKeyToCome:
+                var tag = await database.Tags.SingleOrDefaultAsync(tag => tag.About == id) ?? database.Add(new Tag { Id = Guid.CreateVersion7(), About = id }).Entity;
+                database.Add(new Pallet { Id = -1, About = id }).Property(pallet => pallet.Id).IsTemporary = true;
+                tag.PalletId = -1;
+                database.Entry(tag).Property(row => row.PalletId).IsTemporary = true;
                 break;
             default:
                 database.Add(new Branch { Id = id });

@@ -84,7 +84,7 @@ public sealed class WriteSetTests(PostgreSqlServer server)
         foreach (var id in ids.Where((_, index) => index % 2 == 0))
         {
             if (change == Change.OwnedPart)
-                context.Add(new Customer { Id = id, Home = new Place { Street = "before" } });
+                context.Add(new Customer { Id = id, Home = new Place { Street = "before" }, Work = new Place { Street = "before" } });
             else if (change == Change.ComplexPart)
                 context.Add(new Branch { Id = id, Site = new Place { Street = "before" } });
         }
@@ -93,6 +93,8 @@ public sealed class WriteSetTests(PostgreSqlServer server)
             foreach (var id in ids)
                 context.AddRange(new Box { Id = Guid.CreateVersion7(), About = id }, new Box { Id = Guid.CreateVersion7(), About = id }, new Label { Id = Guid.CreateVersion7(), About = id });
         }
+        if (change == Change.OldRowWithAKeyToCome)
+            context.AddRange(ids.Select(id => new Tag { Id = Guid.CreateVersion7(), About = id }));
         await context.SaveChangesAsync();
     }
 
@@ -105,7 +107,7 @@ public sealed class WriteSetTests(PostgreSqlServer server)
             case Change.OwnedPart:
                 var customers = await context.Customers.AsNoTracking().ToListAsync();
                 Assert.Equal(ids.Order(), customers.Select(customer => customer.Id).Order());
-                Assert.All(customers, customer => Assert.Equal($"{customer.Id}", customer.Home.Street));
+                Assert.All(customers, customer => Assert.Equal(($"{customer.Id}", $"{customer.Id}"), (customer.Home.Street, customer.Work.Street)));
                 break;
             case Change.ComplexPart:
                 Assert.All(await context.Branches.Where(branch => branch.Id != first).ToListAsync(), branch => Assert.Equal($"{branch.Id}", branch.Site.Street));
@@ -117,6 +119,13 @@ public sealed class WriteSetTests(PostgreSqlServer server)
                 Assert.Equal((Many, 2 * Many, Many), (pallets.Count, boxes.Count, labels.Count));
                 Assert.All(boxes, box => Assert.Equal(pallets[box.About], box.PalletId));
                 Assert.All(labels, label => Assert.Equal(pallets[label.About], label.Pallet));
+                break;
+            case Change.NewRowWithAKeyToCome or Change.OldRowWithAKeyToCome:
+                var keys = await context.Pallets.ToDictionaryAsync(pallet => pallet.About, pallet => pallet.Id);
+                var tags = await context.Tags.AsNoTracking().ToListAsync();
+                Assert.Equal((Many, Many), (keys.Count, tags.Count));
+                Assert.All(tags, tag => Assert.Equal(keys[tag.About], tag.PalletId));
+                Assert.All(keys.Values, key => Assert.InRange(key, 1, Many));
                 break;
         }
     }
