@@ -84,7 +84,9 @@ public sealed class OrdersDbContext(DbContextOptions<OrdersDbContext> options) :
 {
     public DbSet<Order> Orders => Set<Order>();
 
-    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    protected override void OnModelCreating(ModelBuilder modelBuilder) => Map(modelBuilder);
+
+    internal static void Map(ModelBuilder modelBuilder)
     {
         modelBuilder.Entity<Order>(order =>
         {
@@ -95,5 +97,17 @@ public sealed class OrdersDbContext(DbContextOptions<OrdersDbContext> options) :
         });
         modelBuilder.Entity<OrderLine>().Property(line => line.Id).ValueGeneratedNever();
         modelBuilder.AddTransactionalOutboxEntities();
+    }
+}
+
+/// <summary>The same, where a lost update is noticed: every change of an order counts its items up.</summary>
+public sealed class CountedOrdersDbContext(DbContextOptions<CountedOrdersDbContext> options) : DbContext(options)
+{
+    public DbSet<Order> Orders => Set<Order>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        OrdersDbContext.Map(modelBuilder);
+        modelBuilder.Entity<Order>().Property(order => order.Items).IsConcurrencyToken();
     }
 }
