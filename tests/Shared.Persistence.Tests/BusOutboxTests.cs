@@ -512,7 +512,8 @@ public sealed class BusOutboxTests(PostgreSqlServer server)
         await Eventually.TrueAsync(async () => !await context.Set<InboxState>().AnyAsync(), Limit, "its row goes last");
     }
 
-    private static async Task LeaveAsync(
+    /// <summary>Two messages of a process that ended before it sent them.</summary>
+    internal static async Task LeaveAsync(
         TestDatabase database, TimeProvider clock, Guid id, TimeSpan age, TimeSpan lockAge, Action<OutboxMessage>? change = null)
     {
         var now = clock.GetUtcNow();
