@@ -186,6 +186,9 @@ internal sealed class EntityFrameworkSagaRepositoryContext<TSaga, TMessage>(
     {
         if (findTogether is null || database.Database.CurrentTransaction is not null)
             return await options.For(database).FirstOrDefaultAsync(saga => saga.CorrelationId == correlationId, _context.CancellationToken).ConfigureAwait(false);
+        // Looked for already, to be inserted where it was not there.
+        if (database.ChangeTracker.Entries<TSaga>().FirstOrDefault(entry => entry.Entity.CorrelationId == correlationId) is { } known)
+            return known.Entity;
         var found = await findTogether(correlationId).ConfigureAwait(false);
         if (found is not null)
             database.Entry(found).State = EntityState.Unchanged;

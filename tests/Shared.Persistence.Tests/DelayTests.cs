@@ -35,15 +35,15 @@ public sealed class DelayTests(PostgreSqlServer server)
         {
             await host.TellAsync(new Tell(id, 1), messageId);
             await LeftAsync(context, 2);
-            await host.TellAsync(new Tell(id, 1), messageId);
-            await Eventually.TrueAsync(() => context.Set<InboxState>().AnyAsync(row => row.MessageId == messageId && row.ReceiveCount == 2 && row.Delivered == null), Limit, "the repeat is known");
-            Assert.Equal([1], await ArrivedAsync(script, id, 1));
-
             if (byTheNextProcess)
             {
+                await host.TellAsync(new Tell(id, 1), messageId);
+                await Eventually.TrueAsync(() => context.Set<InboxState>().AnyAsync(row => row.MessageId == messageId && row.ReceiveCount == 2 && row.Delivered == null), Limit, "the repeat is known");
+                // Its handling ends with the process at the latest; in the same one it could go on when the time has come, and send too.
                 await host.DisposeAsync();
                 host = await OutboxHost.StartAsync(database, clock, script: script);
             }
+            Assert.Equal([1], await ArrivedAsync(script, id, 1));
             clock.Advance(TimeSpan.FromMinutes(2));
             Assert.Equal([1, 2], await ArrivedAsync(script, id, 2));
             await LeftAsync(context, 1);

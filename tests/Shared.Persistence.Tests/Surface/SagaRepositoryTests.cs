@@ -23,23 +23,6 @@ public sealed class SagaRepositoryTests(PostgreSqlServer server) : IAsyncLifetim
         { Store.Sqlite, true }, { Store.Sqlite, false }, { Store.PostgreSql, true }, { Store.PostgreSql, false }
     };
 
-    public static TheoryData<Store, bool, ConcurrencyMode> StoresOutboxesAndModes
-    {
-        get
-        {
-            var data = new TheoryData<Store, bool, ConcurrencyMode>();
-            foreach (var store in Enum.GetValues<Store>())
-            {
-                foreach (var mode in Enum.GetValues<ConcurrencyMode>())
-                {
-                    data.Add(store, true, mode);
-                    data.Add(store, false, mode);
-                }
-            }
-            return data;
-        }
-    }
-
     public static TheoryData<string> Registrations => ["AddDbContext", "AddDbContextPool", "AddDbContextFactory", "AddPooledDbContextFactory", "Derived", "After"];
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
@@ -77,28 +60,11 @@ public sealed class SagaRepositoryTests(PostgreSqlServer server) : IAsyncLifetim
         Assert.Equal(Together - 1, host.Journal.Count<string>(item => item == "again"));
     }
 
-    /// <summary>Without a lock and a token only messages that come one after the other see each other.</summary>
     [Theory]
-    [MemberData(nameof(StoresOutboxesAndModes))]
-    public async Task SecondEvent_InsertedOnInitial_FindsTheSagaOfTheFirst(Store store, bool outbox, ConcurrencyMode mode)
+    [MemberData(nameof(StoresAndOutboxes))]
+    public async Task Request_CorrelatedByQuery_IsAnsweredByTheSaga(Store store, bool outbox)
     {
-        await using var host = await StartAsync(store, outbox, mode);
-        var id = Guid.CreateVersion7();
-        for (var items = 1; items <= 3; items++)
-        {
-            await host.SendAsync("orders", new OrderPlaced(id, $"{id}"));
-            await ItemsAreAsync(host, id, items);
-        }
-        Assert.Equal(1, host.Journal.Count<string>(item => item == "first"));
-        Assert.Equal(2, host.Journal.Count<string>(item => item == "again"));
-        Assert.Equal(3, await host.ReadAsync<OrdersDbContext, int>(database => database.Set<OrderLine>().CountAsync()));
-    }
-
-    [Theory]
-    [MemberData(nameof(StoresOutboxesAndModes))]
-    public async Task Request_CorrelatedByQuery_IsAnsweredByTheSaga(Store store, bool outbox, ConcurrencyMode mode)
-    {
-        await using var host = await StartAsync(store, outbox, mode);
+        await using var host = await StartAsync(store, outbox);
         var id = Guid.CreateVersion7();
         await host.SendAsync("orders", new OrderPlaced(id, "by number"));
         await ItemsAreAsync(host, id, 1);
@@ -111,10 +77,10 @@ public sealed class SagaRepositoryTests(PostgreSqlServer server) : IAsyncLifetim
     }
 
     [Theory]
-    [MemberData(nameof(StoresOutboxesAndModes))]
-    public async Task Event_WithoutItsSaga_IsHandledAsTheMachineSays(Store store, bool outbox, ConcurrencyMode mode)
+    [MemberData(nameof(StoresAndOutboxes))]
+    public async Task Event_WithoutItsSaga_IsHandledAsTheMachineSays(Store store, bool outbox)
     {
-        await using var host = await StartAsync(store, outbox, mode);
+        await using var host = await StartAsync(store, outbox);
         await using var scope = host.Services.CreateAsyncScope();
         var client = scope.ServiceProvider.GetRequiredService<IRequestClient<OrderAsked>>();
         var answer = await client.GetResponse<OrderAnswered, OrderUnknown>(new OrderAsked("nobody's"), TestContext.Current.CancellationToken);
@@ -205,7 +171,7 @@ public sealed class SagaRepositoryTests(PostgreSqlServer server) : IAsyncLifetim
             () => host.Journal.Count<string>(text => text.Contains("OrdersDbContext cannot lock rows", StringComparison.Ordinal)) == 1, Limit, "it says so");
     }
 
-    private async Task<SurfaceHost> StartAsync(Store store, bool outbox, ConcurrencyMode mode = ConcurrencyMode.Pessimistic)
+    private async Task<SurfaceHost> StartAsync(Store store, bool outbox)
     {
         _database = await TestDatabase.CreateEmptyAsync(store, server);
         await CreateTablesAsync();
@@ -214,7 +180,7 @@ public sealed class SagaRepositoryTests(PostgreSqlServer server) : IAsyncLifetim
             services.AddDbContext<OrdersDbContext>(_database.Use);
             services.AddMassTransit(bus =>
             {
-                AddSaga<OrdersDbContext>(bus, mode);
+                AddSaga<OrdersDbContext>(bus);
                 bus.AddConsumer<UnknownConsumer>();
                 bus.AddRequestClient<OrderAsked>(new Uri("queue:orders"));
                 bus.AddEntityFrameworkOutbox<OrdersDbContext>(o => o.QueryDelay = TimeSpan.FromMilliseconds(50));
@@ -234,13 +200,12 @@ public sealed class SagaRepositoryTests(PostgreSqlServer server) : IAsyncLifetim
         });
     }
 
-    private static void AddSaga<TContext>(IBusRegistrationConfigurator bus, ConcurrencyMode mode = ConcurrencyMode.Pessimistic)
+    private static void AddSaga<TContext>(IBusRegistrationConfigurator bus)
         where TContext : DbContext =>
         bus.AddSagaStateMachine<OrderStateMachine, Order>()
             .EntityFrameworkRepository(repository =>
             {
                 repository.ExistingDbContext<TContext>();
-                repository.ConcurrencyMode = mode;
                 repository.CustomizeQuery(orders => orders.Include(order => order.Lines));
             })
             .Endpoint(endpoint => endpoint.Name = "orders");
