@@ -101,11 +101,16 @@ public sealed class ExecutionStrategyTests(PostgreSqlServer server)
         }
     }
 
-    private sealed class FaultConsumer(Journal journal) : IConsumer<Fault<Sale>>
+    /// <summary>A handler's failure is one of its message; what fails after the handler is one of the delivery.</summary>
+    private sealed class FaultConsumer(Journal journal) : IConsumer<Fault<Sale>>, IConsumer<ReceiveFault>
     {
-        public Task Consume(ConsumeContext<Fault<Sale>> context)
+        public Task Consume(ConsumeContext<Fault<Sale>> context) => NoteAsync(context.Message.Exceptions);
+
+        public Task Consume(ConsumeContext<ReceiveFault> context) => NoteAsync(context.Message.Exceptions);
+
+        private Task NoteAsync(ExceptionInfo[] exceptions)
         {
-            journal.Note(context.Message.Exceptions[0].Message);
+            journal.Note(exceptions[0].Message);
             return Task.CompletedTask;
         }
     }
