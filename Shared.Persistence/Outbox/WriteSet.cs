@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
@@ -26,6 +27,9 @@ internal sealed class WriteSet
             if (type.IsOwned() || type.HasSharedClrType || type.GetComplexProperties().Any())
                 return null;
             if (entry.State != EntityState.Deleted && type.GetForeignKeys().Any(key => key.Properties.Any(property => entry.Property(property).IsTemporary)))
+                return null;
+            // A key the handler made up for one to come; elsewhere it would be taken for the key itself.
+            if (entry.State == EntityState.Added && type.FindPrimaryKey()!.Properties.Any(property => entry.Property(property).IsTemporary && IsSet(property, entry.Entity)))
                 return null;
             changed.Add(entry);
         }
@@ -69,6 +73,9 @@ internal sealed class WriteSet
 
     /// <summary>The rows are stored: the handler's context need not save them any more.</summary>
     public void Accept() => Handler.ChangeTracker.AcceptAllChanges();
+
+    private static bool IsSet(IProperty property, object row) =>
+        property.PropertyInfo?.GetValue(row) is { } value && !value.Equals(property.ClrType.IsValueType ? Activator.CreateInstance(property.ClrType) : null);
 
     private static object? KeyOf(EntityEntry entry)
     {

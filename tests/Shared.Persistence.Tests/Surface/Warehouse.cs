@@ -13,6 +13,7 @@ public enum Change
     OldChildOfANewParent,
 
     /// <summary>The new key stands in for one to come, as EF Core's documentation does it where there are no navigations.</summary>
+    KeyToCome,
     NewRowWithAKeyToCome,
     OldRowWithAKeyToCome
 }
@@ -150,6 +151,9 @@ public sealed class KeepingConsumer(WarehouseDbContext database, Journal journal
                 foreach (var box in await database.Boxes.Where(box => box.About == id).ToListAsync())
                     box.Pallet = adopting;
                 (await database.Labels.SingleAsync(label => label.About == id)).Pallet = adopting;
+                break;
+            case Change.KeyToCome:
+                database.Add(new Pallet { Id = -1, About = id }).Property(pallet => pallet.Id).IsTemporary = true;
                 break;
             case Change.NewRowWithAKeyToCome or Change.OldRowWithAKeyToCome:
                 var tag = await database.Tags.SingleOrDefaultAsync(tag => tag.About == id) ?? database.Add(new Tag { Id = Guid.CreateVersion7(), About = id }).Entity;

@@ -120,6 +120,11 @@ public sealed class WriteSetTests(PostgreSqlServer server)
                 Assert.All(boxes, box => Assert.Equal(pallets[box.About], box.PalletId));
                 Assert.All(labels, label => Assert.Equal(pallets[label.About], label.Pallet));
                 break;
+            case Change.KeyToCome:
+                var made = await context.Pallets.AsNoTracking().ToListAsync();
+                Assert.Equal(ids.Order(), made.Select(pallet => pallet.About).Order());
+                Assert.All(made, pallet => Assert.InRange(pallet.Id, 1, Many));
+                break;
             case Change.NewRowWithAKeyToCome or Change.OldRowWithAKeyToCome:
                 var keys = await context.Pallets.ToDictionaryAsync(pallet => pallet.About, pallet => pallet.Id);
                 var tags = await context.Tags.AsNoTracking().ToListAsync();
