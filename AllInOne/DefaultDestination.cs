@@ -1,34 +1,36 @@
-using ConcertSaga.DataPlatformStub;
+using ConcertSaga.DevReceiver;
 using ConcertSaga.Shared.Hosting;
 
 namespace ConcertSaga.AllInOne;
 
 /// <summary>
-/// Where deliveries go when nobody has said where: to a receiver in this process, on a loopback port of its own, with a new secret at each
-/// start. Only for it, and for this one address, is a destination inside allowed.
+/// Starts a receiver of deliveries in this process if no destination is configured. It listens on a free loopback port and gets a new
+/// secret at each start. Its address is the only internal one that the relay may call.
 /// </summary>
 internal static class DefaultDestination
 {
-    private const string Destination = "DataPlatform:Destination", Secrets = "DataPlatform:Secrets", AllowedNetworks = "DataPlatform:AllowedNetworks";
+    private const string Destination = "DataPlatform:Destination", Secrets = "DataPlatform:Secrets",
+        AllowedNetworks = "DataPlatform:AllowedNetworks";
 
-    // What was told is looked at, not kept.
-    private const int Remembered = 10_000;
+    // The receiver shows recent events and is no archive.
+    private const int MaxRemembered = 10_000;
 
-    /// <summary>Starts the receiver; null where a destination is configured.</summary>
-    public static async Task<Receiver?> StartAsync(string[] args)
+    /// <summary>Starts the receiver, or returns null if a destination is configured.</summary>
+    public static async Task<Receiver?> StartAsync(IConfiguration configuration)
     {
-        // Before there is a host, because the host is built with what comes out of this.
-        var configuration = new ConfigurationBuilder().SetBasePath(AppContext.BaseDirectory).AddJsonFile("appsettings.json", optional: true)
-            .AddEnvironmentVariables().AddCommandLine(args).Build();
         if (configuration[Destination] is { Length: > 0 })
             return configuration.GetSection(Secrets) is { Value: null or "" } section && !section.GetChildren().Any()
-                ? throw new StartupException($"{Secrets} is missing; allowed: the secrets that {Destination} knows, each whsec_ and 24 to 64 bytes in base64.") : null;
-        return configuration.GetSection("DataPlatform").GetChildren().FirstOrDefault(given => given.Key is "Secrets" or "AllowedNetworks") is { } alone
-            ? throw new StartupException($"{alone.Path} is given without {Destination}; allowed: both, or neither for a receiver of AllInOne's own.")
-            : await Receiver.StartAsync(new ReceiverOptions { Secrets = [WebhookSecret.Create()], Remembered = Remembered });
+                ? throw new StartupException(
+                    $"{Secrets} is missing; allowed: the secrets shared with {Destination}, each whsec_ and 24 to 64 bytes in "
+                        + $"base64.") : null;
+        return configuration.GetSection("DataPlatform").GetChildren()
+            .FirstOrDefault(setting => setting.Key is "Secrets" or "AllowedNetworks") is { } orphan
+            ? throw new StartupException(
+                $"{orphan.Path} is given without {Destination}; allowed: both settings, or neither to use the receiver of AllInOne.")
+            : await Receiver.StartAsync(new ReceiverOptions { Secrets = [WebhookSecret.Create()], Remembered = MaxRemembered });
     }
 
-    /// <summary>What the relay has to know of it.</summary>
+    /// <summary>The settings with which the relay reaches the receiver.</summary>
     public static Dictionary<string, string?> SettingsOf(Receiver? receiver) => receiver is null ? [] : new()
     {
         [Destination] = receiver.Address.AbsoluteUri,

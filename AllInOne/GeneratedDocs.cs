@@ -1,21 +1,28 @@
 using ConcertSaga.Gateway.Queue;
 using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Orchestrator.Reservations;
-using ConcertSaga.Shared.Hosting.Http;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
 namespace ConcertSaga.AllInOne;
 
-/// <summary>The documents that are generated from the code: <c>docs/openapi.json</c> and <c>docs/saga.mmd</c>.</summary>
+/// <summary>Generates <c>docs/openapi.json</c> and <c>docs/saga.mmd</c> from the code.</summary>
 public static class GeneratedDocs
 {
-    // Routes that must carry an Idempotency-Key.
-    private static readonly string[] Idempotent = ["POST api/reservations", "POST api/points/charges"];
+    private const string Description =
+        "Reserve concert seats, pay with points, cancel.\n\n"
+        + "Errors are RFC 9457 problems with a stable `code`, sent as `application/problem+json` regardless of `Accept`. "
+        + "A request that cannot be parsed is 400: a body that is not JSON in UTF-8, an unknown member, "
+        + "or a value of the wrong type (a number is never a string). "
+        + "On requests that change something, an unknown query parameter or an unexpected body is 400 too. "
+        + "A request that can be parsed is 422 if a member is missing or null, or has a value that is not allowed, "
+        + "such as text with control characters. "
+        + "Both list the members in `errors`.\n\n"
+        + "Instants are ISO 8601 with `Z` or an offset. `HEAD` works wherever `GET` does.";
 
-    private static readonly string[] Anonymous = ["GET api/concerts"];
-
-    /// <summary>Writes both documents into <c>docs</c> beside the solution; <c>dotnet run</c> chooses the current folder itself.</summary>
+    /// <summary>
+    /// Writes both documents into <c>docs</c> beside the solution, because <c>dotnet run</c> may have changed the current folder.
+    /// </summary>
     public static async Task WriteAsync(string[] args)
     {
         var docs = Directory.CreateDirectory(Path.Combine(DataDirectory.SolutionFolder(), "docs")).FullName;
@@ -29,9 +36,10 @@ public static class GeneratedDocs
         var folder = Directory.CreateTempSubdirectory("concertsaga-docs");
         try
         {
-            // Nothing is migrated for this, and what runs by itself would complain of it.
+            // The databases are not migrated, so background tasks would log errors.
             await using var app = EmbeddedSystem.BuildServices(
-                [.. args, "--Logging:Console:LogLevel:Default=None"], folder.FullName, new string('-', 16), new WaitingRoom(TimeProvider.System), new SeatChanges(), []);
+                [.. args, "--Logging:Console:LogLevel:Default=None"], folder.FullName, new string('-', 16),
+                    new RoomDirectory(TimeProvider.System), new SeatChangeFeed(), []);
             await app.StartAsync();
             using var scope = app.Services.CreateScope();
             var document = await app.Services.GetRequiredKeyedService<IOpenApiDocumentProvider>("v1").GetOpenApiDocumentAsync();
@@ -58,7 +66,7 @@ public static class GeneratedDocs
             {
                 Title = "ConcertSaga",
                 Version = "v1",
-                Description = "Reserve concert seats, pay with points, cancel. Errors are RFC 9457 problems with a stable `code`."
+                Description = Description
             };
             document.Servers = [];
             document.Components ??= new OpenApiComponents();
@@ -70,32 +78,19 @@ public static class GeneratedDocs
                 BearerFormat = "JWT",
                 Description = "The `sub` claim is the user. For a demo: `POST /auth/demo {\"userId\":\"mina\",\"roles\":[]}`."
             };
-            document.DescribeEventStreams();
+            document.Components.SecuritySchemes["session"] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.ApiKey,
+                In = ParameterLocation.Cookie,
+                Name = "__Host-concert",
+                Description = "The session of a page of the gateway, from `GET /auth/sign-in?returnUrl=/…`. It opens what the user's "
+                    + "bearer token would. A change also needs the header `X-CSRF: 1` and the gateway's own `Origin` "
+                    + "(403 `CSRF_REJECTED`). With an `Authorization` header, the cookie is ignored."
+            };
+            document.DescribeGateway();
             return Task.CompletedTask;
         });
-        options.AddOperationTransformer((operation, context, _) =>
-        {
-            var route = $"{context.Description.HttpMethod} {context.Description.RelativePath!.TrimEnd('/')}";
-            if (!Anonymous.Contains(route))
-            {
-                operation.Security = [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference("bearer", context.Document)] = [] }];
-                operation.Responses ??= [];
-                operation.Responses.TryAdd("401", new OpenApiResponse { Description = "Unauthorized" });
-            }
-            operation.DescribeQueueToken(route);
-            if (Idempotent.Contains(route))
-            {
-                operation.Parameters ??= [];
-                operation.Parameters.Add(new OpenApiParameter
-                {
-                    Name = IdempotencyKey.Header,
-                    In = ParameterLocation.Header,
-                    Required = true,
-                    Description = "A new UUID for each new request, the same one when repeating it. Kept for 24 hours.",
-                    Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = "uuid" }
-                });
-            }
-            return Task.CompletedTask;
-        });
+        options.AddSchemaTransformer(OpenApiSchemas.DescribeAsync);
+        options.AddOperationTransformer(OpenApiOperations.DescribeAsync);
     });
 }

@@ -1,9 +1,15 @@
+using ConcertSaga.Gateway.Docs;
 using ConcertSaga.Gateway.Events;
+using ConcertSaga.Gateway.Http;
 using ConcertSaga.Gateway.Limits;
+using ConcertSaga.Gateway.Pages;
 using ConcertSaga.Gateway.Proxy;
 using ConcertSaga.Gateway.Queue;
+using ConcertSaga.Gateway.Rejections;
 using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Gateway.SignIn;
+using ConcertSaga.Shared.Hosting.Background;
+using ConcertSaga.Shared.Hosting.Http;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using OpenTelemetry.Metrics;
@@ -11,12 +17,12 @@ using OpenTelemetry.Metrics;
 namespace ConcertSaga.Gateway;
 
 /// <summary>
-/// The public door: everything from outside comes through here and nothing else is open. It owns no data. The host adds the service
-/// defaults before <see cref="AddGateway"/> and uses the public defaults before <see cref="MapGateway"/>.
+/// The gateway: the only public service, which owns no data. The host adds the service defaults before <see cref="AddGateway"/> and uses
+/// the public defaults before <see cref="MapGateway"/>.
 /// </summary>
 public static class GatewayService
 {
-    /// <summary>Registers the gateway. A setting that is missing or wrong throws <see cref="Shared.Hosting.StartupException"/>.</summary>
+    /// <summary>Registers the gateway. A missing or invalid setting throws <see cref="Shared.Hosting.StartupException"/>.</summary>
     public static WebApplicationBuilder AddGateway(this WebApplicationBuilder builder)
     {
         builder.AddRequestLimits();
@@ -28,14 +34,18 @@ public static class GatewayService
         builder.AddWaitingRoom();
         builder.AddSeatMaps();
         builder.AddEventStreams();
+        builder.AddServerRejections();
         builder.AddRefusalCounter();
+        builder.AddDocumentCompression();
+        builder.AddStorefront();
+        builder.AddQuietLogs();
         builder.DropCostlyMetrics();
         return builder;
     }
 
     /// <summary>
-    /// Registers what listens for the gateway. On the bus of another host of the same process it feeds the same <see cref="WaitingRoom"/>
-    /// and <see cref="SeatChanges"/>, which both hosts then register. Without a bus the gateway lives on the snapshots it reads.
+    /// Registers the gateway's consumers. If another host in the same process has the bus, both hosts must register the same
+    /// <see cref="RoomDirectory"/> and <see cref="SeatChangeFeed"/>. Without a bus, the gateway relies on snapshots.
     /// </summary>
     public static void AddGatewayListeners(this IBusRegistrationConfigurator bus)
     {
@@ -46,60 +56,68 @@ public static class GatewayService
     private static void AddWaitingRoom(this WebApplicationBuilder builder)
     {
         var services = builder.Services;
-        services.TryAddSingleton<WaitingRoom>();
-        services.AddSingleton<SnapshotReader>();
-        services.AddHostedService(provider => provider.GetRequiredService<SnapshotReader>());
-        services.AddHealthChecks().AddCheck<QueueKnowledgeCheck>("queue");
-        services.AddSingleton<QueuePass>();
-        services.AddSingleton<QueuePolls>();
-        services.AddSingleton<QuickPolls>();
-        services.AddSingleton<QueueEvents>();
+        services.TryAddSingleton<RoomDirectory>();
+        services.AddHostedSingleton<SnapshotReader>();
+        services.AddHostedSingleton<QueueMonitor>();
+        services.AddHealthChecks().AddCheck<QueueHealthCheck>("queue");
+        services.AddSingleton<ConcertLookup>();
+        services.AddSingleton<QueueTokenCheck>();
+        services.AddSingleton<QueuePollHandler>();
+        services.AddSingleton<QuickPollHandler>();
+        services.AddSingleton<QueueStreamHandler>();
     }
 
     private static void AddSeatMaps(this WebApplicationBuilder builder)
     {
         var services = builder.Services;
-        services.TryAddSingleton<SeatChanges>();
-        services.AddSingleton<ScheduleConcerts>();
-        services.AddSingleton<SeatMaps>();
-        services.AddSingleton<SeatEvents>();
+        services.TryAddSingleton<SeatChangeFeed>();
+        services.AddSingleton<SeatMapFetcher>();
+        services.AddSingleton<SeatStreamHandler>();
     }
 
     private static void AddEventStreams(this WebApplicationBuilder builder)
     {
-        // Its lines about a request's start and end have the whole address, with the tokens that event streams take there.
+        // These lines contain the whole address, and that of an event stream contains tokens.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.Warning);
-        builder.Services.AddSingleton<EventStreams>();
-        builder.Services.AddHostedService(provider => provider.GetRequiredService<EventStreams>());
+        builder.Services.AddHostedSingleton<EventStreamRegistry>();
     }
 
-    /// <summary>What the framework counts for every small piece of a request, and nobody asks for, is a good part of what a poll costs.</summary>
+    /// <summary>Drops unused metrics of the framework, because recording them takes a considerable part of the time of a poll.</summary>
     private static void DropCostlyMetrics(this WebApplicationBuilder builder) =>
         builder.Services.ConfigureOpenTelemetryMeterProvider(metrics => metrics
             .AddView("aspnetcore.memory_pool.*", MetricStreamConfiguration.Drop)
             .AddView("aspnetcore.routing.match_attempts", MetricStreamConfiguration.Drop));
 
     /// <summary>
-    /// Puts the steps in their order, cheap before expensive. The token is read before the rate limits, because a bucket belongs to a user
-    /// only when the user is proven: a bare claim would let a stranger empty somebody else's bucket. Whoever proves nothing shares the
-    /// bucket of their address. The quick way for polls makes the same checks, and leaves everything it would have to refuse to the steps below it.
+    /// Adds the steps in their order, cheap ones first. The rate limits follow the authentication: otherwise a caller could use up the
+    /// bucket of another user with a forged token. A caller without a valid token shares the bucket of its address. The quick path for
+    /// polls makes the same checks, and leaves every refusal to the steps after it.
     /// </summary>
     public static void MapGateway(this WebApplication app)
     {
+        app.UseServerRejections();
         app.UseSecurityHeaders();
+        // Before every step that can refuse, so that a page of another origin can read each refusal.
+        app.UseCrossOrigin();
+        app.UseClientDisconnect();
+        app.UseHeadAsGet();
         app.UseAddressTokens();
         app.UseForwardedAddresses();
         app.UseRequestLimits();
-        app.UseCrossOrigin();
+        app.UseDocumentCompression();
         app.UseDemoSignInGuard();
         app.UseRouting();
         app.UseQuickPolls();
         app.UseRequestTimeouts();
         app.UseAuthentication();
+        app.UseCsrfCheck();
         app.UseRateLimiter();
         app.UseAuthorization();
+        app.UseRequestChecks();
         app.MapDemoSignIn();
-        app.MapDocumentation();
+        app.MapSessions();
+        app.MapApiReference();
+        app.MapStorefront();
         app.MapProxy();
     }
 }

@@ -8,4 +8,5 @@ return await ServiceHost.RunAsync("orchestrator", args,
         builder.AddOrchestrator();
         builder.AddMessaging(bus => bus.AddOrchestratorConsumers(builder.Configuration));
     },
-    app => app.MapOrchestrator());
+    app => app.MapOrchestrator(),
+    OrchestratorService.RequireSeatsAddress);

@@ -3,17 +3,20 @@ using System.CommandLine.Help;
 using System.Globalization;
 using ConcertSaga.Benchmarks.Gateways;
 using ConcertSaga.Benchmarks.Measuring;
+using ConcertSaga.Benchmarks.Operations;
 using ConcertSaga.Benchmarks.Queues;
 using ConcertSaga.Benchmarks.Relays;
 using ConcertSaga.Benchmarks.Reservations;
 using ConcertSaga.Benchmarks.Sagas;
 using ConcertSaga.Benchmarks.Volume;
+using ConcertSaga.Testing.Servers;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
-var root = new RootCommand("Measures ConcertSaga on this machine, on loopback only, with servers of its own that end with it.")
+var root = new RootCommand("Measures ConcertSaga on this machine, on loopback only. Starts its own servers and stops them at the end.")
 {
-    SagaCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(), QueueCommand.Create(), RelayCommand.Create(), LoadCommand.Create(),
-    IndexStudy.CreateCommand(), SeatsCommand.Create(), SagaWorker.CreateCommand(), GatewayHosts.CreateCommand()
+    SagaCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(), GatewayCommand.CreateStorefront(),
+    QueueCommand.Create(), RelayCommand.Create(), LoadCommand.Create(), OperationsCommand.Create(), IndexStudy.CreateCommand(),
+    SeatsCommand.Create(), SagaWorker.CreateCommand(), GatewayHost.CreateCommand()
 };
 var parsed = root.Parse(args);
 if (parsed.Action is not HelpAction && parsed.Errors.Count > 0)
@@ -23,11 +26,15 @@ if (parsed.Action is not HelpAction && parsed.Errors.Count > 0)
 }
 try
 {
-    return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TimeSpan.FromMinutes(2) });
+    return await parsed.InvokeAsync(new InvocationConfiguration
+    {
+        EnableDefaultExceptionHandler = false,
+        ProcessTerminationTimeout = TimeSpan.FromMinutes(2)
+    });
 }
-catch (Exception exception) when (exception is BenchmarkException or Xunit.Sdk.SkipException or OperationCanceledException)
+catch (Exception exception) when (exception is BenchmarkException or MissingServerException or OperationCanceledException)
 {
-    // A server that is not there is told as a skip by the tests' fixtures; here it is an error like any other.
-    Console.Error.WriteLine($"benchmarks: {exception.Message.Replace("$XunitDynamicSkip$", "", StringComparison.Ordinal).ReplaceLineEndings(" ")}");
+    var reason = exception is MissingServerException missing ? missing.Reason : exception.Message;
+    Console.Error.WriteLine($"benchmarks: {reason.ReplaceLineEndings(" ")}");
     return 1;
 }

@@ -3,46 +3,47 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading.RateLimiting;
-using ConcertSaga.Gateway.SignIn;
+using ConcertSaga.Gateway.Http;
 using ConcertSaga.Shared.Hosting;
 using Microsoft.AspNetCore.RateLimiting;
 
 namespace ConcertSaga.Gateway.Limits;
 
 /// <summary>
-/// Section <c>RateLimits</c>: one bucket per policy and signed-in user, or else address. Routes name their policy, so that polling never
-/// eats into what booking may use. The defaults stop floods, not people.
+/// Section <c>RateLimits</c>: one bucket per policy and signed-in user, or per address without a user. Each route names its policy, so
+/// polling never uses up the limit of booking. The defaults stop floods, not customers.
 /// </summary>
 public sealed class RateLimitsOptions
 {
     /// <summary>Lists and balances: 100 a second, 200 at once.</summary>
     public RateLimit Read { get; set; } = new();
 
-    /// <summary>What clients ask again and again, such as seat maps and a reservation's state: 100 a second, 200 at once.</summary>
+    /// <summary>Requests that clients repeat, such as seat maps and a reservation's state: 100 a second, 200 at once.</summary>
     public RateLimit Poll { get; set; } = new();
 
     /// <summary>Entering and leaving the waiting room: 100 a second, 200 at once.</summary>
     public RateLimit Queue { get; set; } = new();
 
-    /// <summary>Everything else that changes something: 100 a second, 200 at once.</summary>
+    /// <summary>All other changes: 100 a second, 200 at once.</summary>
     public RateLimit Booking { get; set; } = new();
 
-    /// <summary>Demo sign-in, by address: 1,000 a second, 5,000 at once, because a load test signs a crowd in from one machine.</summary>
+    /// <summary>Sign-in, by address: 1,000 a second, 5,000 at once, because a load test signs a crowd in from one machine.</summary>
     public RateLimit SignIn { get; set; } = new() { PerSecond = 1000, Burst = 5000 };
 }
 
-/// <summary>One policy: a bucket of tokens, one taken by each request.</summary>
+/// <summary>A policy: a bucket of tokens, of which each request takes one.</summary>
 public sealed class RateLimit
 {
-    /// <summary>Tokens put back each second.</summary>
+    /// <summary>Tokens added each second.</summary>
     [Range(1, 1_000_000)]
     public int PerSecond { get; set; } = 100;
 
-    /// <summary>What the bucket holds.</summary>
+    /// <summary>The capacity of the bucket.</summary>
     [Range(1, 1_000_000)]
     public int Burst { get; set; } = 200;
 }
 
+/// <summary>Limits the rate of requests, by user or address.</summary>
 internal static class RateLimits
 {
     public static void AddRateLimits(this WebApplicationBuilder builder)
@@ -53,7 +54,8 @@ internal static class RateLimits
         {
             limiter.AddBucket(nameof(options.Read), options.Read);
             limiter.AddPolicy(nameof(options.Poll), context => RateLimitPartition.Get(Owner(context), owner => new PollBuckets.Limiter(
-                context.RequestServices.GetRequiredService<PollBuckets>(), owner, context.RequestServices.GetRequiredService<TimeProvider>())));
+                context.RequestServices.GetRequiredService<PollBuckets>(), owner,
+                    context.RequestServices.GetRequiredService<TimeProvider>())));
             limiter.AddBucket(nameof(options.Queue), options.Queue);
             limiter.AddBucket(nameof(options.Booking), options.Booking);
             limiter.AddBucket(nameof(options.SignIn), options.SignIn);
@@ -80,12 +82,12 @@ internal static class RateLimits
         limiter.AddPolicy(policy, context => RateLimitPartition.GetTokenBucketLimiter(Owner(context), _ => bucket));
     }
 
-    /// <summary>Whose bucket a signed-in user takes from.</summary>
+    /// <summary>The owner of the bucket of a signed-in user.</summary>
     internal static string OwnerOf(string userId) => $"user {userId}";
 
     /// <summary>
-    /// Whose bucket a request takes from. An IPv6 caller owns a whole /64, so single addresses of it are not told apart: otherwise one
-    /// machine would have as many buckets as it likes.
+    /// The owner of the bucket of a request. An IPv6 caller owns a whole /64, so the /64 has one bucket. Otherwise a single machine could
+    /// use as many buckets as it likes.
     /// </summary>
     internal static string Owner(HttpContext context)
     {

@@ -1,59 +1,65 @@
 using System.Collections.Frozen;
-using ConcertSaga.Gateway.Limits;
+using ConcertSaga.Gateway.Http;
 using ConcertSaga.Gateway.Queue;
 using ConcertSaga.Gateway.Seats;
 using ConcertSaga.Shared.Hosting;
-using Yarp.ReverseProxy.Model;
 
 namespace ConcertSaga.Gateway.Proxy;
 
-/// <summary>
-/// What a route asks for in its metadata: <c>QueueToken</c> says which token the caller must show, <c>AnsweredBy</c> which part of the gateway
-/// answers instead of the cluster.
-/// </summary>
+/// <summary>Runs the steps that a route requires in its metadata (<see cref="RouteMetadata"/>).</summary>
 internal static class RouteSteps
 {
-    private const string QueueToken = "QueueToken", AnsweredBy = "AnsweredBy";
+    private static readonly FrozenDictionary<string, QueueTokenUse> Uses = Enum.GetValues<QueueTokenUse>()
+        .ToFrozenDictionary(use => use.ToString());
 
-    private static readonly FrozenDictionary<string, QueueTokenUse> Uses = Enum.GetValues<QueueTokenUse>().ToFrozenDictionary(use => use.ToString());
-
-    private static readonly FrozenDictionary<string, Func<IServiceProvider, Func<HttpContext, RequestDelegate, Task>>> Answers =
+    private static readonly FrozenDictionary<string, Func<IServiceProvider, Func<HttpContext, RequestDelegate, Task>>> Handlers =
         new Dictionary<string, Func<IServiceProvider, Func<HttpContext, RequestDelegate, Task>>>
         {
-            [nameof(QueuePolls)] = services => services.GetRequiredService<QueuePolls>().AnswerAsync,
-            [nameof(QueueEvents)] = services => services.GetRequiredService<QueueEvents>().AnswerAsync,
-            [nameof(SeatMaps)] = services => services.GetRequiredService<SeatMaps>().AnswerAsync,
-            [nameof(SeatEvents)] = services => services.GetRequiredService<SeatEvents>().AnswerAsync
+            [QueuePollHandler.Name] = services => services.GetRequiredService<QueuePollHandler>().AnswerAsync,
+            [QueueStreamHandler.Name] = services => services.GetRequiredService<QueueStreamHandler>().AnswerAsync,
+            [SeatMapFetcher.Name] = services => services.GetRequiredService<SeatMapFetcher>().AnswerAsync,
+            [SeatStreamHandler.Name] = services => services.GetRequiredService<SeatStreamHandler>().AnswerAsync
         }.ToFrozenDictionary();
 
-    /// <summary>A value nobody knows would open the route to everybody, and so would an empty one: the start stops.</summary>
-    public static void Check(IConfigurationSection metadata)
+    private static readonly FrozenDictionary<string, string[]> Allowed = new Dictionary<string, string[]>
     {
-        CheckOne(metadata.GetSection(QueueToken), Uses.Keys);
-        CheckOne(metadata.GetSection(AnsweredBy), Answers.Keys);
+        [RouteMetadata.QueueToken] = [.. Uses.Keys],
+        [RouteMetadata.AnsweredBy] = [.. Handlers.Keys],
+        [RouteMetadata.Repeatable] = ["true", "false"],
+        [RouteMetadata.Page] = ["true", "false"]
+    }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Refuses an unknown name, and an unknown or empty value. Either would open the route to everyone.</summary>
+    public static void Check(string path, IReadOnlyDictionary<string, string> metadata)
+    {
+        if (metadata.Keys.FirstOrDefault(name => !Allowed.ContainsKey(name)) is { } unknown)
+            throw new StartupException($"{path}:{unknown} is not a setting; allowed: "
+                + $"{string.Join(", ", Allowed.Keys.Order(StringComparer.Ordinal).Select(name => $"{path}:{name}"))}.");
+        foreach (var (name, value) in metadata)
+        {
+            if (!Allowed[name].Contains(value))
+                throw new StartupException(
+                    $"{path}:{name} is '{value}'; allowed: {string.Join(", ", Allowed[name].Order(StringComparer.Ordinal))}.");
+        }
+        if (metadata.GetValueOrDefault(RouteMetadata.Repeatable) == "true"
+            && (!metadata.ContainsKey(RouteMetadata.QueueToken) || metadata.ContainsKey(RouteMetadata.AnsweredBy)))
+            throw new StartupException(
+                $"{path}:{RouteMetadata.Repeatable} is 'true'; allowed: false, unless a service answers the route and "
+                    + $"{RouteMetadata.QueueToken} is set.");
     }
 
     public static void UseRouteSteps(this IReverseProxyApplicationBuilder proxy)
     {
-        var pass = proxy.ApplicationServices.GetRequiredService<QueuePass>();
-        var answers = Answers.ToFrozenDictionary(answer => answer.Key, answer => answer.Value(proxy.ApplicationServices));
+        var check = proxy.ApplicationServices.GetRequiredService<QueueTokenCheck>();
+        var handlers = Handlers.ToFrozenDictionary(handler => handler.Key, handler => handler.Value(proxy.ApplicationServices));
         proxy.Use(next => context =>
-            Metadata(context)?.TryGetValue(QueueToken, out var use) == true ? pass.CheckAsync(context, Uses[use], next) : next(context));
+            Metadata(context) is { } metadata && metadata.TryGetValue(RouteMetadata.QueueToken, out var use)
+                ? check.CheckAsync(context, Uses[use], metadata.GetValueOrDefault(RouteMetadata.Repeatable) == "true", next)
+                : next(context));
         proxy.Use(next => context =>
-            Metadata(context)?.TryGetValue(AnsweredBy, out var answer) == true ? answers[answer](context, next) : next(context));
+            Metadata(context)?.TryGetValue(RouteMetadata.AnsweredBy, out var name) == true ? handlers[name](context, next) : next(context));
     }
 
-    /// <summary>Whether a route is answered by <see cref="QueuePolls"/> under the policies it ships with.</summary>
-    public static bool IsPlainPoll(Endpoint endpoint) =>
-        endpoint.Metadata.GetMetadata<RouteModel>()?.Config is { AuthorizationPolicy: "Default", RateLimiterPolicy: nameof(RateLimitsOptions.Poll), CorsPolicy: null, Metadata: { } metadata }
-        && metadata.TryGetValue(AnsweredBy, out var answer) && answer == nameof(QueuePolls)
-        && metadata.TryGetValue(QueueToken, out var use) && use == nameof(QueueTokenUse.Any);
-
-    private static IReadOnlyDictionary<string, string>? Metadata(HttpContext context) => context.GetReverseProxyFeature().Route.Config.Metadata;
-
-    private static void CheckOne(IConfigurationSection value, IEnumerable<string> allowed)
-    {
-        if (value.Value is { } text && !allowed.Contains(text))
-            throw new StartupException($"{value.Path} is '{text}'; allowed: {string.Join(", ", allowed.Order(StringComparer.Ordinal))}.");
-    }
+    private static IReadOnlyDictionary<string, string>? Metadata(HttpContext context) =>
+        context.GetReverseProxyFeature().Route.Config.Metadata;
 }

@@ -3,25 +3,25 @@ using MassTransit;
 
 namespace ConcertSaga.Gateway.Queue;
 
-/// <summary>Hears how far the waiting rooms are and which tokens ended, on a temporary queue of this gateway's own.</summary>
-public sealed class QueueListener(WaitingRoom room) : IConsumer<QueueAdvanced>, IConsumer<QueueTokenRevoked>
+/// <summary>Receives the progress of the waiting rooms and the revocations of tokens, on this gateway's own temporary queue.</summary>
+public sealed class QueueListener(RoomDirectory rooms) : IConsumer<QueueAdvanced>, IConsumer<QueueTokenRevoked>
 {
     /// <inheritdoc />
     public Task Consume(ConsumeContext<QueueAdvanced> context)
     {
-        room.Apply(context.Message);
+        rooms.Apply(context.Message);
         return Task.CompletedTask;
     }
 
     /// <inheritdoc />
     public Task Consume(ConsumeContext<QueueTokenRevoked> context)
     {
-        room.Apply(context.Message);
+        rooms.Apply(context.Message);
         return Task.CompletedTask;
     }
 }
 
-/// <summary>What waits while a gateway is away is of no use to it afterwards: it reads a snapshot.</summary>
+/// <summary>Declares a temporary queue. After a restart the gateway reads a snapshot, so it does not need missed messages.</summary>
 public sealed class QueueListenerDefinition : ConsumerDefinition<QueueListener>
 {
     /// <summary>Names the queue.</summary>

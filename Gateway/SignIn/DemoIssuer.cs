@@ -5,7 +5,7 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace ConcertSaga.Gateway.SignIn;
 
-/// <summary>Makes the demo sign-in's tokens, and says how they are checked.</summary>
+/// <summary>Issues the tokens of the demo sign-in.</summary>
 internal sealed class DemoIssuer(DemoOptions options, TimeProvider time)
 {
     public const string Issuer = "concertsaga-demo";
@@ -13,7 +13,8 @@ internal sealed class DemoIssuer(DemoOptions options, TimeProvider time)
 
     private readonly SymmetricSecurityKey _key = new(ReadKey(options.Key));
 
-    public TokenValidationParameters Checks => new()
+    /// <summary>How the gateway verifies these tokens.</summary>
+    public TokenValidationParameters Validation => new()
     {
         ValidIssuer = Issuer,
         ValidAudience = Audience,
@@ -23,7 +24,7 @@ internal sealed class DemoIssuer(DemoOptions options, TimeProvider time)
 
     public DemoToken Issue(string userId, string[] roles)
     {
-        // A token counts whole seconds; what the answer says must be what the token says.
+        // A token counts whole seconds, and the answer must show the same end as the token.
         var now = DateTimeOffset.FromUnixTimeSeconds(time.GetUtcNow().ToUnixTimeSeconds());
         var expiresAt = now + options.TokenLifetime;
         var token = new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor

@@ -1,6 +1,7 @@
+using System.Linq.Expressions;
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Reservations;
-using ConcertSaga.Orchestrator.Data;
+using ConcertSaga.Shared.Hosting.Background;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -8,63 +9,46 @@ using Microsoft.Extensions.Options;
 namespace ConcertSaga.Orchestrator.Reservations;
 
 /// <summary>
-/// Deadlines are data: on every replica the sweeper takes reservations whose deadline has passed and tells their saga. It rests while the
-/// bus is unhealthy, and for one step timeout after, so that an outage is not followed by a storm of commands that were only waiting.
+/// Finds reservations whose deadline has passed and notifies their saga; each replica runs a sweeper. It rests while the bus is unhealthy
+/// and for one step timeout afterwards, so an outage does not end in a storm of resent commands whose replies were only delayed.
 /// </summary>
-public sealed partial class DeadlineSweeper(
-    IServiceScopeFactory scopes, IBus bus, BusWatch watch, IOptions<ReservationOptions> options, TimeProvider clock, ILogger<DeadlineSweeper> logger)
-    : BackgroundService
+public sealed class DeadlineSweeper(
+    IServiceScopeFactory scopes, IBus bus, BookingGate gate, IOptions<ReservationOptions> options, TimeProvider clock,
+    ILogger<DeadlineSweeper> logger)
+    : PeriodicTask("Sweeping overdue reservations", options.Value.SweepInterval, clock, logger)
 {
-    private const int MostPerSweep = 100;
+    private const int MaxPerSweep = 100;
 
-    // A swept row is left alone this long, unless its deadline is a newer one; the saga has acted by then, or the event was lost.
+    // No sweeper takes a claimed row again before this, unless its deadline is new. By then the saga has acted, or the event was lost.
     private static readonly TimeSpan Claim = TimeSpan.FromSeconds(10);
 
     private readonly DateTimeOffset _startedAt = clock.GetUtcNow();
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    public override async Task RunOnceAsync(CancellationToken cancellationToken)
     {
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(options.Value.SweepInterval, clock, stoppingToken);
-                try
-                {
-                    while (!IsResting() && await SweepAsync(stoppingToken) == MostPerSweep)
-                    {
-                    }
-                }
-                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-                {
-                    LogSweepFailed(exception);
-                }
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        while (!IsResting() && await SweepAsync(cancellationToken) == MaxPerSweep)
         {
         }
     }
 
-    private bool IsResting() => watch.HealthySince is not { } since
-        // A process that has just started was not the outage; its bus has been healthy since it began.
-        || (since - _startedAt > TimeSpan.FromSeconds(5) && clock.GetUtcNow() - since < options.Value.StepTimeout);
+    private bool IsResting() => gate.HealthySince is not { } since
+        // A bus that became healthy as the process started has had no outage.
+        || (since - _startedAt > TimeSpan.FromSeconds(5) && Clock.GetUtcNow() - since < options.Value.StepTimeout);
 
     private async Task<int> SweepAsync(CancellationToken stoppingToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<OrchestratorDbContext>();
-        var now = clock.GetUtcNow();
-        var claimedBefore = now - Claim;
-        var due = await database.Reservations.Where(r => r.Deadline <= now && (r.SweptAt == null || r.SweptAt < claimedBefore || r.SweptAt < r.Deadline))
-            .OrderBy(r => r.Deadline).Take(MostPerSweep).Select(r => r.CorrelationId).ToListAsync(stoppingToken);
+        var now = Clock.GetUtcNow();
+        var due = await database.Reservations.Where(r => r.Deadline <= now).Where(IsUnclaimed(now))
+            .OrderBy(r => r.Deadline).Take(MaxPerSweep).Select(r => r.CorrelationId).ToListAsync(stoppingToken);
         if (due.Count == 0)
             return 0;
 
-        // Of two replicas that saw the same row, the second finds it claimed. Both may still send the event; the saga acts once.
+        // If two replicas read the same row, the second finds it claimed. Should both send the event, the saga still acts once.
         await using (var transaction = await database.Database.BeginTransactionAsync(stoppingToken))
         {
-            await database.Reservations.Where(r => due.Contains(r.CorrelationId) && (r.SweptAt == null || r.SweptAt < claimedBefore || r.SweptAt < r.Deadline))
+            await database.Reservations.Where(r => due.Contains(r.CorrelationId)).Where(IsUnclaimed(now))
                 .ExecuteUpdateAsync(set => set.SetProperty(r => r.SweptAt, now), stoppingToken);
             await transaction.CommitAsync(stoppingToken);
         }
@@ -76,6 +60,11 @@ public sealed partial class DeadlineSweeper(
         return due.Count;
     }
 
-    [LoggerMessage(EventId = 2101, Level = LogLevel.Warning, Message = "Looking for overdue reservations failed.")]
-    private partial void LogSweepFailed(Exception exception);
+    // A claim in the future comes from a clock that was ahead. To honour it would leave the reservation unswept until then.
+    private static Expression<Func<Reservation, bool>> IsUnclaimed(DateTimeOffset now)
+    {
+        var endedClaim = now - Claim;
+        var latestClaim = now + ClockSkew.Tolerance;
+        return r => r.SweptAt == null || r.SweptAt < endedClaim || r.SweptAt < r.Deadline || r.SweptAt > latestClaim;
+    }
 }

@@ -1,74 +1,51 @@
-using System.Buffers.Text;
-using System.Globalization;
-using System.Text;
+using System.ComponentModel.DataAnnotations;
 using ConcertSaga.Contracts.Reservations;
-using ConcertSaga.Orchestrator.Data;
+using ConcertSaga.Shared.Hosting.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Orchestrator.Reservations;
 
-/// <summary>What other services ask for. Not routed by any gateway.</summary>
+/// <summary>Serves the outcomes of paid reservations to other services. The gateway does not route here.</summary>
 internal static class OutcomeEndpoints
 {
-    private const int MostOnAPage = 1_000;
-
-    private const string InstantFormat = "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK";
+    private const int MaxPageSize = 1_000;
 
     public static void MapOutcomes(this IEndpointRouteBuilder routes) => routes.MapGet("/internal/outcomes", ListOutcomes);
 
     /// <summary>
-    /// The reservations that are confirmed, or were before they were cancelled, in the order in which they last changed: those that changed
-    /// at <paramref name="since"/> or later, on the page after the cursor <paramref name="after"/>. A row can become visible some time after
-    /// its <c>UpdatedAt</c>, which is taken before the commit, and behind a cursor that has moved on; so whoever must miss nothing reads the
-    /// last minutes again.
+    /// Lists reservations that are confirmed, or were before they were cancelled, in the order of their last change: those that changed
+    /// at <paramref name="since"/> or later, from the cursor <paramref name="after"/> on. <c>UpdatedAt</c> is set before the commit, so a
+    /// row may become visible behind a cursor that has moved on. A reader that must not miss any rereads the last minutes.
     /// </summary>
     internal static async Task<Ok<ReservationOutcomes>> ListOutcomes(
-        string? since, string? after, int? limit, OrchestratorDbContext database, CancellationToken cancellationToken)
+        IsoInstant? since, string? after, [Range(1, MaxPageSize)] int? limit, OrchestratorDbContext database,
+        CancellationToken cancellationToken)
     {
-        var take = limit ?? MostOnAPage;
-        if (take is < 1 or > MostOnAPage)
-            throw new BadHttpRequestException($"limit must be between 1 and {MostOnAPage}.");
-        var rows = await Outcomes(database, Instant(since), Position(after), take + 1).ToListAsync(cancellationToken);
-        return TypedResults.Ok(rows.Count <= take ? new ReservationOutcomes([.. rows], null) : new ReservationOutcomes([.. rows.Take(take)], Cursor(rows[take - 1])));
+        var take = limit ?? MaxPageSize;
+        var key = Paging.Cursor<InstantKey<Guid>>(after, nameof(after));
+        var rows = await Outcomes(database, since?.Value, key, take + 1).ToListAsync(cancellationToken);
+        var page = Paging.Cut(rows, take, row => new InstantKey<Guid>(row.UpdatedAt, row.ReservationId));
+        return TypedResults.Ok(new ReservationOutcomes([.. page.Items], page.NextCursor));
     }
 
-    /// <summary>The query behind it, served by an index of just these rows.</summary>
+    /// <summary>The query of the route. A filtered index of these rows serves it.</summary>
     internal static IQueryable<ReservationOutcome> Outcomes(
-        OrchestratorDbContext database, DateTimeOffset? since, (DateTimeOffset UpdatedAt, Guid ReservationId)? after, int count)
+        OrchestratorDbContext database, DateTimeOffset? since, InstantKey<Guid>? after, int count)
     {
-        // What is being undone is not told of: it will be, as cancelled.
+        // A reservation that is being cancelled is left out until it is cancelled.
         var rows = database.Reservations.Where(row => row.ConfirmedAt != null
             && (row.CurrentState == ReservationStates.Confirmed || row.CurrentState == ReservationStates.Cancelled));
         if (since is { } first)
             rows = rows.Where(row => row.UpdatedAt >= first);
         if (after is var (updatedAt, id))
-            // The first part says where in the index to begin.
+            // The first condition bounds the index scan.
             rows = rows.Where(row => row.UpdatedAt >= updatedAt && (row.UpdatedAt > updatedAt || row.CorrelationId > id));
         return rows.OrderBy(row => row.UpdatedAt).ThenBy(row => row.CorrelationId).Take(count).Select(row => new ReservationOutcome(
             row.CorrelationId, row.UserId, row.ConcertId!.Value, row.ScheduleId, row.SeatNumbers, row.TotalPrice!.Value, row.QueueTokenId,
             row.CurrentState, row.ConfirmedAt!.Value,
-            // Being cancelled is the last that happens to a reservation.
+            // A cancelled reservation never changes again.
             row.CurrentState == ReservationStates.Cancelled ? (DateTimeOffset?)row.UpdatedAt : null, row.UpdatedAt,
             row.CurrentState == ReservationStates.Cancelled ? 2 : 1));
-    }
-
-    private static DateTimeOffset? Instant(string? since) =>
-        since is null ? null
-        : DateTimeOffset.TryParseExact(since, InstantFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var instant)
-            ? instant : throw new BadHttpRequestException("since must be an instant such as 2026-11-23T14:46:34Z.");
-
-    private static string Cursor(ReservationOutcome last) =>
-        Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{last.UpdatedAt.UtcTicks}/{last.ReservationId}")));
-
-    private static (DateTimeOffset, Guid)? Position(string? after)
-    {
-        if (after is null)
-            return null;
-        if (Base64Url.IsValid(after) && Encoding.UTF8.GetString(Base64Url.DecodeFromChars(after)).Split('/') is [var time, var id]
-            && long.TryParse(time, NumberStyles.None, CultureInfo.InvariantCulture, out var ticks) && ticks <= DateTimeOffset.MaxValue.UtcTicks
-            && Guid.TryParseExact(id, "D", out var reservationId))
-            return (new DateTimeOffset(ticks, TimeSpan.Zero), reservationId);
-        throw new BadHttpRequestException("after is not a cursor this list gave out.");
     }
 }

@@ -3,8 +3,8 @@ using MassTransit;
 namespace ConcertSaga.Orchestrator.Reservations;
 
 /// <summary>
-/// One reservation: the saga's state, and at the same time the row that answers its user and its operator. The column names are the property
-/// names, but for <see cref="CorrelationId"/>, which is <c>ReservationId</c>.
+/// One reservation: the state of its saga, and the row that customers and operators read. Columns are named as the properties, except
+/// that <see cref="CorrelationId"/> is stored as <c>ReservationId</c>.
 /// </summary>
 public sealed class Reservation : SagaStateMachineInstance
 {
@@ -14,10 +14,10 @@ public sealed class Reservation : SagaStateMachineInstance
 
     public string UserId { get; set; } = "";
 
-    /// <summary>The user's id while the reservation is neither paid nor ended; unique, so a user has one unpaid reservation at a time.</summary>
+    /// <summary>The customer's id until the reservation is paid or ends. Unique: a customer has one unpaid reservation at most.</summary>
     public string? UnpaidUserId { get; set; }
 
-    /// <summary>At first the concert of the caller's queue pass, if there was one; from the hold on the schedule's.</summary>
+    /// <summary>The concert of the caller's pass, if any; once the seats are held, the concert of the schedule.</summary>
     public int? ConcertId { get; set; }
 
     public int ScheduleId { get; set; }
@@ -30,32 +30,41 @@ public sealed class Reservation : SagaStateMachineInstance
 
     public bool PayImmediately { get; set; }
 
-    /// <summary>The payment attempt that is under way or was the last; 0 before the first.</summary>
+    /// <summary>The number of the latest payment attempt; 0 before the first.</summary>
     public int PaymentAttempt { get; set; }
 
     public Guid? PaymentId { get; set; }
 
     public Guid? QueueTokenId { get; set; }
 
-    /// <summary>The final state it ended in, or while undoing the one it will end in.</summary>
+    /// <summary>The final state; set as soon as the compensation begins, and null before.</summary>
     public string? Outcome { get; set; }
 
     public string? FailureCode { get; set; }
 
+    /// <summary>
+    /// The reason in words. Replicas of the previous version read the refused seats and the blocking reservation from this text.
+    /// </summary>
     public string? FailureDetail { get; set; }
 
-    /// <summary>How often the command of the present step has been sent.</summary>
+    /// <summary>The seats that Seats refused to hold; null if it named none.</summary>
+    public int[]? RefusedSeats { get; set; }
+
+    /// <summary>The unpaid reservation because of which this one was rejected.</summary>
+    public Guid? BlockedBy { get; set; }
+
+    /// <summary>How often the command of the current step has been sent.</summary>
     public int StepAttempts { get; set; }
 
     public DateTimeOffset? HoldExpiresAt { get; set; }
 
-    /// <summary>When the sweeper is to look after this reservation; null when it has ended.</summary>
+    /// <summary>When the sweeper notifies the saga, unless it has moved on; null when no further step is due.</summary>
     public DateTimeOffset? Deadline { get; set; }
 
-    /// <summary>When a sweeper last took it.</summary>
+    /// <summary>When a sweeper last claimed the row.</summary>
     public DateTimeOffset? SweptAt { get; set; }
 
-    /// <summary>Since when a step that must not be given up has gone unanswered after all its attempts.</summary>
+    /// <summary>Since when a step that never gives up is unanswered after all its attempts.</summary>
     public DateTimeOffset? StuckSince { get; set; }
 
     public DateTimeOffset? ConfirmedAt { get; set; }
@@ -68,10 +77,10 @@ public sealed class Reservation : SagaStateMachineInstance
 
     public DateTimeOffset UpdatedAt { get; set; }
 
-    /// <summary>Grows by one with each row of history; a concurrent change is found by it.</summary>
+    /// <summary>The concurrency token; grows by one with each row of history.</summary>
     public int Version { get; set; }
 
-    /// <summary>The history; only rows added now are in memory.</summary>
+    /// <summary>The history. Only new rows are in memory.</summary>
     public ICollection<ReservationTransition> Transitions { get; } = [];
 
     /// <summary>Adds one row of history.</summary>
@@ -91,43 +100,4 @@ public sealed class Reservation : SagaStateMachineInstance
             Detail = detail
         });
     }
-}
-
-/// <summary>One transition of a reservation, or one command sent again (then both states are the same).</summary>
-public sealed class ReservationTransition
-{
-    public Guid ReservationId { get; init; }
-
-    public int Sequence { get; init; }
-
-    public DateTimeOffset At { get; init; }
-
-    public string Trigger { get; init; } = "";
-
-    public string? FromState { get; init; }
-
-    public string ToState { get; init; } = "";
-
-    public Guid? MessageId { get; init; }
-
-    public string? Detail { get; init; }
-}
-
-/// <summary>The saga's states by the names they are stored under.</summary>
-public static class ReservationStates
-{
-    public const string Requested = nameof(ReservationStateMachine.Requested);
-    public const string HoldingSeats = nameof(ReservationStateMachine.HoldingSeats);
-    public const string AwaitingPayment = nameof(ReservationStateMachine.AwaitingPayment);
-    public const string DeductingPoints = nameof(ReservationStateMachine.DeductingPoints);
-    public const string ConfirmingPayment = nameof(ReservationStateMachine.ConfirmingPayment);
-    public const string ConfirmingSeats = nameof(ReservationStateMachine.ConfirmingSeats);
-    public const string Confirmed = nameof(ReservationStateMachine.Confirmed);
-    public const string CancellingPayment = nameof(ReservationStateMachine.CancellingPayment);
-    public const string RefundingPoints = nameof(ReservationStateMachine.RefundingPoints);
-    public const string ReleasingSeats = nameof(ReservationStateMachine.ReleasingSeats);
-    public const string Rejected = nameof(ReservationStateMachine.Rejected);
-    public const string Expired = nameof(ReservationStateMachine.Expired);
-    public const string Cancelled = nameof(ReservationStateMachine.Cancelled);
-    public const string Failed = nameof(ReservationStateMachine.Failed);
 }

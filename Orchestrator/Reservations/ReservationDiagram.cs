@@ -4,12 +4,12 @@ using MassTransit.SagaStateMachine;
 
 namespace ConcertSaga.Orchestrator.Reservations;
 
-/// <summary>Draws the state machine as Mermaid text, from the machine itself.</summary>
+/// <summary>Draws the state machine as Mermaid text.</summary>
 public static class ReservationDiagram
 {
     public static string Draw(ReservationStateMachine machine)
     {
-        var arrows = new Arrows();
+        var arrows = new ArrowVisitor();
         machine.Accept(arrows);
 
         var text = new StringBuilder("stateDiagram-v2\n    [*] --> Requested\n");
@@ -21,13 +21,15 @@ public static class ReservationDiagram
         return text.ToString();
     }
 
-    // MassTransit's own graph has one vertex for an event wherever it is handled, and so forgets which of its arrows belong together.
-    private sealed class Arrows : StateMachineVisitor
+    // MassTransit's own graph has one vertex per event for all states, and so loses which of its arrows belong together.
+    private sealed class ArrowVisitor : StateMachineVisitor
     {
         private string _state = "";
         private string _event = "";
         private int _depth;
         private bool _acts;
+        private bool _alwaysActs;
+        private int _foundBefore;
 
         public List<(string From, string To, string Trigger)> Found { get; } = [];
 
@@ -35,18 +37,19 @@ public static class ReservationDiagram
         {
             _state = state.Name;
             next(state);
+            EndEvent();
         }
 
         public void Visit(Event @event, Action<Event> next)
         {
-            _event = @event.Name;
+            BeginEvent(@event);
             next(@event);
         }
 
         public void Visit<TMessage>(Event<TMessage> @event, Action<Event<TMessage>> next)
             where TMessage : class
         {
-            _event = @event.Name;
+            BeginEvent(@event);
             next(@event);
         }
 
@@ -60,13 +63,16 @@ public static class ReservationDiagram
             else if (!isCondition)
                 _acts = true;
             if (_depth == 0)
+            {
+                _alwaysActs |= !isCondition;
                 _acts = false;
+            }
 
             var before = Found.Count;
             _depth++;
             next(activity);
             _depth--;
-            // What is done under a condition and leads nowhere else happens where it is: a command is sent again.
+            // A conditional action without a transition leads back to its state: the command is resent.
             if (_depth == 0 && isCondition && _acts && Found.Count == before)
                 Found.Add((_state, _state, _event));
         }
@@ -90,5 +96,20 @@ public static class ReservationDiagram
             where T : class, SagaStateMachineInstance
             where TMessage : class =>
             next(behavior);
+
+        private void BeginEvent(Event @event)
+        {
+            EndEvent();
+            _event = @event.Name;
+        }
+
+        // So does an unconditional action without a transition.
+        private void EndEvent()
+        {
+            if (_alwaysActs && Found.Count == _foundBefore)
+                Found.Add((_state, _state, _event));
+            _alwaysActs = false;
+            _foundBefore = Found.Count;
+        }
     }
 }

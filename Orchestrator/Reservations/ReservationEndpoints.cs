@@ -1,247 +1,188 @@
-using System.Security.Cryptography;
-using System.Text;
+using System.ComponentModel.DataAnnotations;
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Reservations;
-using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Shared.Hosting.Http;
-using MassTransit;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
 namespace ConcertSaga.Orchestrator.Reservations;
 
-/// <summary>What a person asks for.</summary>
-/// <param name="ScheduleId">The date.</param>
-/// <param name="SeatNumbers">One to four distinct seats of it.</param>
-/// <param name="Pay">Whether to pay at once with points.</param>
-public sealed record ReservationRequest(int ScheduleId, int[] SeatNumbers, bool Pay = false);
-
-/// <summary>The most seats of one reservation, from <c>Seats:MaxPerReservation</c>.</summary>
-public sealed record SeatLimit(int Seats);
-
 /// <summary><c>/api/reservations</c>.</summary>
 public static class ReservationEndpoints
 {
-    // An idempotency key is remembered this long; then it may be used for something else.
-    private static readonly TimeSpan KeyLifetime = TimeSpan.FromHours(24);
-
     public static void MapReservations(this IEndpointRouteBuilder routes)
     {
         var reservations = routes.MapGroup("/api/reservations").WithTags("Reservations");
-        reservations.MapPost("", Reserve).Produces<ReservationResponse>(201).Produces<ReservationResponse>(202).ProducesProblems(400, 402, 403, 404, 409, 410, 422, 503);
-        reservations.MapGet("", List).Produces<Page<ReservationResponse>>().ProducesProblems(400);
-        reservations.MapGet("/{id:guid}", Get).Produces<ReservationResponse>().ProducesProblems(404);
-        reservations.MapPost("/{id:guid}/payment", Pay).Produces<ReservationResponse>().Produces<ReservationResponse>(202).ProducesProblems(402, 403, 404, 409, 410, 503);
-        reservations.MapDelete("/{id:guid}", Cancel).Produces<ReservationResponse>().Produces<ReservationResponse>(202).ProducesProblems(404, 409, 503);
+        reservations.MapPost("", Reserve)
+            .Refuses(402, RefusalCodes.InsufficientPoints)
+            .Refuses(403, RefusalCodes.QueueTokenWrongConcert)
+            .Refuses(404, RefusalCodes.ScheduleNotFound, RefusalCodes.SeatNotFound)
+            .Refuses(409, RefusalCodes.SeatUnavailable, RefusalCodes.ReservationInProgress, RefusalCodes.SeatLimitReached,
+                RefusalCodes.ScheduleClosed, RefusalCodes.ScheduleCancelled, RefusalCodes.PaymentRejected, RefusalCodes.ReservationFailed)
+            .Refuses(410, RefusalCodes.HoldExpired, RefusalCodes.QueueTokenRevoked)
+            .Refuses(422, RefusalCodes.InvalidSeats);
+        reservations.MapGet("", List);
+        reservations.MapGet("/{id:guid}", Get)
+            .Refuses(404, RefusalCodes.ReservationNotFound);
+        reservations.MapPost("/{id:guid}/payment", Pay)
+            .Refuses(402, RefusalCodes.InsufficientPoints)
+            .Refuses(403, RefusalCodes.QueueTokenWrongConcert)
+            .Refuses(404, RefusalCodes.ReservationNotFound)
+            .Refuses(409, RefusalCodes.ReservationNotPayable, RefusalCodes.ScheduleCancelled, RefusalCodes.PaymentRejected,
+                RefusalCodes.ReservationFailed)
+            .Refuses(410, RefusalCodes.HoldExpired);
+        reservations.MapDelete("/{id:guid}", Cancel)
+            .Refuses(404, RefusalCodes.ReservationNotFound)
+            .Refuses(409, RefusalCodes.ReservationNotCancellable);
     }
 
     /// <summary>
-    /// Requests a reservation. The row and the message that starts the saga are written in one transaction, so a 2xx is durable; then the
-    /// call waits for the outcome. A repeat of the same key joins the first call.
+    /// Requests a reservation. The orchestrator writes the row and the message that starts the saga in one transaction, so a 2xx is
+    /// durable; then the call waits for the outcome. A repeat of the same key joins the first call.
     /// </summary>
-    public static async Task<IResult> Reserve(
-        ReservationRequest request, Caller caller, IdempotencyKey key, OrchestratorDbContext database, ISendEndpointProvider bus, IPublishEndpoint events,
-        ReservationAnswers answers, BusWatch watch, SeatLimit limit, IOptions<ReservationOptions> options, TimeProvider clock, HttpContext http)
+    public static async Task<Results<Created<ReservationResponse>, Accepted<ReservationResponse>, ProblemHttpResult>> Reserve(
+        ReservationRequest request, Caller caller, IdempotencyKey key, HttpContext http, [AsParameters] BookingServices services,
+        CancellationToken cancellationToken)
     {
-        if (Invalid(request.SeatNumbers, limit.Seats) is { } reason)
-            return Problems.Invalid("INVALID_SEATS", "seatNumbers", reason);
-
-        int[] seats = [.. request.SeatNumbers.Order()];
-        var hash = Hash(request, seats);
-        var now = clock.GetUtcNow();
-
-        // At most three rounds: the second when a concurrent call wrote first, the third when the reservation it met has ended meanwhile.
-        for (var round = 0; round < 3; round++)
-        {
-            database.ChangeTracker.Clear();
-            var known = await database.Reservations
-                .Where(r => r.UserId == caller.UserId && (r.IdempotencyKey == key.Value || r.UnpaidUserId == caller.UserId))
-                .ToListAsync(http.RequestAborted);
-
-            if (known.Find(r => r.IdempotencyKey == key.Value) is { } first)
-            {
-                // A refusal of the pass is not kept: the same request with the right one is to go through.
-                if (first.CreatedAt > now - KeyLifetime && first.FailureCode != ReservationAnswers.WrongConcert)
-                {
-                    if (first.RequestHash != hash)
-                        return IdempotencyKey.Reused();
-                    IdempotencyKey.MarkReplayed(http.Response);
-                    return await answers.Requested(first.CorrelationId, http);
-                }
-                first.IdempotencyKey = null;
-            }
-
-            if (!watch.IsOpen)
-                return Unavailable();
-
-            var reservation = new Reservation
-            {
-                CorrelationId = Guid.CreateVersion7(now),
-                CurrentState = ReservationStates.Requested,
-                UserId = caller.UserId,
-                UnpaidUserId = caller.UserId,
-                ConcertId = caller.QueueConcertId,
-                ScheduleId = request.ScheduleId,
-                SeatNumbers = seats,
-                PayImmediately = request.Pay,
-                QueueTokenId = caller.QueueTokenId,
-                IdempotencyKey = key.Value,
-                RequestHash = hash,
-                // The outbox brings the message that starts the saga; this is only for the case that it cannot. Under load an earlier one
-                // would but add to the load.
-                Deadline = now + (options.Value.StepTimeout * 6),
-                CreatedAt = now
-            };
-            if (known.Find(r => r.UnpaidUserId is not null) is { } unpaid)
-            {
-                // Written down as an outcome of its own, so that a repeat of the key is answered alike.
-                reservation.CurrentState = reservation.Outcome = ReservationStates.Rejected;
-                reservation.UnpaidUserId = null;
-                reservation.Deadline = null;
-                reservation.FailureCode = "RESERVATION_IN_PROGRESS";
-                reservation.FailureDetail = unpaid.CorrelationId.ToString();
-                reservation.Record(nameof(RequestReservation), null, reservation.CurrentState, null, reservation.FailureCode, now);
-                await events.Publish(ReservationSteps.Rejection(reservation), http.RequestAborted);
-            }
-            else
-            {
-                reservation.Record(nameof(RequestReservation), null, reservation.CurrentState, null, null, now);
-                await SendToSagaAsync(bus, new RequestReservation(reservation.CorrelationId), http.RequestAborted);
-            }
-            database.Add(reservation);
-
-            try
-            {
-                if (!await InsertAsync(database, reservation, http.RequestAborted))
-                    return Problems.Refuse(410, "QUEUE_TOKEN_REVOKED", "A reservation was paid for with this queue token. Enter the queue again.");
-            }
-            catch (DbUpdateException exception) when (!Shared.Hosting.Messaging.FailurePolicy.IsTransient(exception))
-            {
-                continue;
-            }
-            return await answers.Requested(reservation.CorrelationId, http);
-        }
-        return Unavailable();
+        var admission = await services.Admission.AdmitAsync(request, caller, key, http.Response, cancellationToken);
+        if (admission.Refusal is { } refusal)
+            return refusal;
+        if (admission.IsRepeat)
+            IdempotencyKey.MarkReplayed(http.Response);
+        return await services.Answers.WaitAsync(admission.ReservationId, http, ReservationAnswers.ToRequest, cancellationToken);
     }
 
-    /// <summary>One reservation of the caller.</summary>
-    public static async Task<IResult> Get(Guid id, Caller caller, OrchestratorDbContext database, CancellationToken cancellationToken) =>
-        await FindAsync(database, id, caller, cancellationToken) is { } row ? TypedResults.Ok(ReservationResponse.Of(row)) : NotFound();
-
-    /// <summary>The caller's reservations, newest first; rejected ones only when asked for.</summary>
-    public static async Task<IResult> List(
-        string? status, int? limit, string? cursor, Caller caller, OrchestratorDbContext database, CancellationToken cancellationToken)
+    /// <summary>Returns one reservation of the caller.</summary>
+    public static async Task<Results<Ok<ReservationResponse>, ProblemHttpResult>> Get(
+        Guid id, Caller caller, OrchestratorDbContext database, ScheduleClient schedules, IOptions<ReservationOptions> options,
+        CancellationToken cancellationToken)
     {
-        var take = Paging.Limit(limit);
-        var rows = database.Reservations.AsNoTracking().Where(r => r.UserId == caller.UserId);
-        if (status is null)
-        {
-            rows = rows.Where(r => r.CurrentState != ReservationStates.Rejected);
-        }
-        else
-        {
-            var states = ReservationResponse.StatesOf(status) ?? throw new BadHttpRequestException("status is not a reservation status.");
-            rows = rows.Where(r => states.Contains(r.CurrentState));
-        }
-        if (Paging.Cursor<long>(cursor) is { } ticks)
-        {
-            if (ticks < DateTimeOffset.MinValue.UtcTicks || ticks > DateTimeOffset.MaxValue.UtcTicks)
-                throw new BadHttpRequestException("cursor is not one this list gave out.");
-            var after = new DateTimeOffset(ticks, TimeSpan.Zero);
-            rows = rows.Where(r => r.CreatedAt < after);
-        }
+        if (await FindAsync(database, id, caller, cancellationToken) is not { } row)
+            return Refusals.ReservationNotFound.Answer();
+        if (row.CurrentState != ReservationStates.Confirmed)
+            return TypedResults.Ok(ReservationResponse.Of(row));
+        var startsAt = await schedules.FindStartAsync(row.ScheduleId, cancellationToken);
+        return TypedResults.Ok(ReservationResponse.Of(row) with { CancellableUntil = CancellableUntil(row, startsAt, options.Value) });
+    }
 
-        var page = Paging.Cut(await rows.OrderByDescending(r => r.CreatedAt).Take(take + 1).ToListAsync(cancellationToken), take, r => r.CreatedAt.UtcTicks);
+    /// <summary>Lists the caller's reservations, newest first. Rejected ones appear only with <c>status=Rejected</c>.</summary>
+    public static async Task<Ok<Page<ReservationResponse>>> List(
+        EnumName<ReservationStatus>? status, [Range(1, Paging.MaxLimit)] int? limit, string? cursor, Caller caller,
+        OrchestratorDbContext database, CancellationToken cancellationToken)
+    {
+        var take = limit ?? Paging.DefaultLimit;
+        var rows = WithStatus(database.Reservations.AsNoTracking().Where(row => row.UserId == caller.UserId), status?.Value);
+        if (Paging.Cursor<InstantKey<Guid>>(cursor) is var (createdAt, lastId))
+            // The first condition bounds the index scan.
+            rows = rows.Where(row => row.CreatedAt <= createdAt && (row.CreatedAt < createdAt || row.CorrelationId < lastId));
+
+        var found = await rows.OrderByDescending(row => row.CreatedAt).ThenByDescending(row => row.CorrelationId).Take(take + 1)
+            .ToListAsync(cancellationToken);
+        var page = Paging.Cut(found, take, row => new InstantKey<Guid>(row.CreatedAt, row.CorrelationId));
         return TypedResults.Ok(new Page<ReservationResponse>([.. page.Items.Select(ReservationResponse.Of)], page.NextCursor));
     }
 
-    /// <summary>Pays a held reservation with points. A second call joins the first.</summary>
-    public static async Task<IResult> Pay(
-        Guid id, Caller caller, OrchestratorDbContext database, ISendEndpointProvider bus, ReservationAnswers answers, BusWatch watch, HttpContext http)
+    /// <summary>Pays a held reservation with points. A second call joins the first; after a refused payment it is a new attempt.</summary>
+    public static async Task<Results<Ok<ReservationResponse>, Accepted<ReservationResponse>, ProblemHttpResult>> Pay(
+        Guid id, Caller caller, HttpContext http, [AsParameters] BookingServices services, CancellationToken cancellationToken)
     {
-        if (await FindAsync(database, id, caller, http.RequestAborted) is not { } row)
-            return NotFound();
-        // Which concert a reservation is of, no gateway knows.
+        var found = await FindAsync(services.Database, id, caller, cancellationToken);
+        if (RefusePayment(found, caller) is { } refusal)
+            return refusal;
+        var row = found!;
+        var attempt = row.PaymentAttempt;
+        if (row.CurrentState == ReservationStates.AwaitingPayment)
+        {
+            if (services.Refusals.Check(caller.UserId, http.Response) is { } tooMany)
+                return tooMany;
+            if (!services.Gate.IsOpen)
+                return ReservationRefusals.BookingClosed();
+            attempt++;
+            await SendAsync(services, new PayReservation(id, attempt), cancellationToken);
+        }
+        else if (attempt > 0 && row.CurrentState is not (ReservationStates.Cancelled or ReservationStates.Expired))
+        {
+            // In those two states, the answer differs from the first one.
+            IdempotencyKey.MarkReplayed(http.Response);
+        }
+        return await services.Answers.WaitAsync(id, http, now => ReservationAnswers.ToPayment(now, attempt), cancellationToken);
+    }
+
+    /// <summary>
+    /// Cancels a reservation. Its seats are free again, and points that were paid return. A second call joins the first.
+    /// </summary>
+    public static async Task<Results<Ok<ReservationResponse>, Accepted<ReservationResponse>, ProblemHttpResult>> Cancel(
+        Guid id, Caller caller, HttpContext http, [AsParameters] BookingServices services, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(services.Database, id, caller, cancellationToken) is not { } row)
+            return Refusals.ReservationNotFound.Answer();
+        var (isCancellable, startsAt) = await JudgeCancellationAsync(row, services, cancellationToken);
+        if (isCancellable)
+        {
+            if (!services.Gate.IsOpen)
+                return ReservationRefusals.BookingClosed();
+            if (row.CurrentState == ReservationStates.AwaitingPayment)
+                services.Refusals.Count(caller.UserId);
+            await SendAsync(services, new CancelReservation(id, row.Version, startsAt), cancellationToken);
+        }
+        else if (row.Outcome == ReservationStates.Cancelled)
+        {
+            IdempotencyKey.MarkReplayed(http.Response);
+        }
+        else
+        {
+            return ReservationRefusals.NotCancellable(row);
+        }
+        return await services.Answers.WaitAsync(id, http, now => ReservationAnswers.ToCancellation(now, row.Version), cancellationToken);
+    }
+
+    /// <summary>Finds a reservation of the caller; null if the caller has none with this id.</summary>
+    internal static Task<Reservation?> FindAsync(
+        OrchestratorDbContext database, Guid id, Caller caller, CancellationToken cancellationToken) =>
+        database.Reservations.AsNoTracking().FirstOrDefaultAsync(
+            row => row.CorrelationId == id && row.UserId == caller.UserId, cancellationToken);
+
+    private static IQueryable<Reservation> WithStatus(IQueryable<Reservation> rows, ReservationStatus? status)
+    {
+        if (status is null)
+            return rows.Where(row => row.CurrentState != ReservationStates.Rejected);
+        var states = ReservationResponse.StatesOf(status.Value);
+        return rows.Where(row => states.Contains(row.CurrentState));
+    }
+
+    private static ProblemHttpResult? RefusePayment(Reservation? row, Caller caller)
+    {
+        // Without a valid pass the call can only repeat a payment or read an outcome.
+        if (caller.QueueRefusal is { } code && row?.CurrentState
+            is null or ReservationStates.Requested or ReservationStates.HoldingSeats or ReservationStates.AwaitingPayment)
+            return Refusals.OfQueueToken(code).Answer();
+        if (row is null)
+            return Refusals.ReservationNotFound.Answer();
+        // The gateway does not know the concert of a reservation.
         if (caller.QueueConcertId is { } concertId && row.ConcertId is { } booked && concertId != booked)
-            return ReservationAnswers.NotForThisConcert(row);
-        switch (row.CurrentState)
-        {
-            case ReservationStates.Requested or ReservationStates.HoldingSeats:
-                return ReservationAnswers.NotPayable(row);
-            case ReservationStates.AwaitingPayment:
-                if (!watch.IsOpen)
-                    return Unavailable();
-                var attempt = row.PaymentAttempt + 1;
-                await SendToSagaAsync(bus, new PayReservation(id, attempt), http.RequestAborted);
-                await database.SaveChangesAsync(http.RequestAborted);
-                return await answers.Paid(id, attempt, http);
-            default:
-                return await answers.Paid(id, row.PaymentAttempt, http);
-        }
+            return ReservationRefusals.WrongConcert(row);
+        return row.CurrentState is ReservationStates.Requested or ReservationStates.HoldingSeats
+            ? ReservationRefusals.NotPayable(row) : null;
     }
 
-    /// <summary>Gives a reservation back: its seats are free again, and points that were paid return. A second call joins the first.</summary>
-    public static async Task<IResult> Cancel(
-        Guid id, Caller caller, OrchestratorDbContext database, ISendEndpointProvider bus, ReservationAnswers answers, BusWatch watch,
-        IOptions<ReservationOptions> options, TimeProvider clock, HttpContext http)
+    // The row has the start as of the hold, but a schedule can be moved.
+    private static DateTimeOffset? CancellableUntil(Reservation row, DateTimeOffset? startsAt, ReservationOptions options) =>
+        (startsAt ?? row.StartsAt) - options.CancellationCutoff;
+
+    private static async Task<(bool IsCancellable, DateTimeOffset? StartsAt)> JudgeCancellationAsync(
+        Reservation row, BookingServices services, CancellationToken cancellationToken)
     {
-        if (await FindAsync(database, id, caller, http.RequestAborted) is not { } row)
-            return NotFound();
-        var cancellable = row.CurrentState == ReservationStates.AwaitingPayment
-            || (row.CurrentState == ReservationStates.Confirmed && row.StartsAt - options.Value.CancellationCutoff > clock.GetUtcNow());
-        if (cancellable)
-        {
-            if (!watch.IsOpen)
-                return Unavailable();
-            await SendToSagaAsync(bus, new CancelReservation(id, row.Version), http.RequestAborted);
-            await database.SaveChangesAsync(http.RequestAborted);
-        }
-        else if (row.Outcome != ReservationStates.Cancelled)
-        {
-            return ReservationAnswers.NotCancellable(row);
-        }
-        return await answers.CancelledOf(id, row.Version, http);
+        if (row.CurrentState != ReservationStates.Confirmed)
+            return (row.CurrentState == ReservationStates.AwaitingPayment, null);
+        var startsAt = await services.Schedules.FindStartAsync(row.ScheduleId, cancellationToken);
+        return (CancellableUntil(row, startsAt, services.Options.Value) > services.Clock.GetUtcNow(), startsAt);
     }
 
-    // A pass buys once, also while a gateway has not heard yet that it has. Looked for after the insert: that waits until an earlier unpaid
-    // reservation of the user is paid or ended, and what it became is seen then.
-    private static async Task<bool> InsertAsync(OrchestratorDbContext database, Reservation reservation, CancellationToken cancellationToken)
-    {
-        // Undone as a whole, never in parts; a savepoint before the save would cost a round trip for nothing.
-        database.Database.AutoSavepointsEnabled = false;
-        await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
-        await database.SaveChangesAsync(cancellationToken);
-        if (reservation is { QueueTokenId: { } pass, Outcome: null }
-            && await database.Reservations.AnyAsync(other => other.QueueTokenId == pass && other.ConfirmedAt != null, cancellationToken))
-            return false;
-        await transaction.CommitAsync(cancellationToken);
-        return true;
-    }
-
-    private static Task<Reservation?> FindAsync(OrchestratorDbContext database, Guid id, Caller caller, CancellationToken cancellationToken) =>
-        database.Reservations.AsNoTracking().FirstOrDefaultAsync(r => r.CorrelationId == id && r.UserId == caller.UserId, cancellationToken);
-
-    private static async Task SendToSagaAsync<T>(ISendEndpointProvider bus, T message, CancellationToken cancellationToken)
+    private static async Task SendAsync<T>(BookingServices services, T command, CancellationToken cancellationToken)
         where T : class
     {
-        var saga = await bus.GetSendEndpoint(CommandQueues.AddressOf(CommandQueues.Reservations));
-        await saga.Send(message, cancellationToken);
+        await services.Bus.SendToSagaAsync(command, cancellationToken);
+        await services.Database.SaveChangesAsync(cancellationToken);
     }
-
-    private static string? Invalid(int[]? seats, int limit) => seats switch
-    {
-        null or [] => "Name at least one seat.",
-        _ when seats.Length > limit => $"At most {limit} seats can be reserved together.",
-        _ when seats.Distinct().Count() != seats.Length => "A seat is named twice.",
-        _ => null
-    };
-
-    // By content, so that the order of seats and the form of the JSON do not matter.
-    private static string Hash(ReservationRequest request, int[] seats) => Convert.ToHexString(SHA256.HashData(
-        Encoding.UTF8.GetBytes($"{request.ScheduleId}|{string.Join(',', seats)}|{request.Pay}")));
-
-    private static ProblemHttpResult NotFound() => Problems.Refuse(404, "RESERVATION_NOT_FOUND", "You have no such reservation.");
-
-    private static ProblemHttpResult Unavailable() => Problems.Refuse(503, "UNAVAILABLE", "Bookings cannot be taken right now. Try again in a moment.");
 }

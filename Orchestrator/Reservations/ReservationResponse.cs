@@ -1,27 +1,48 @@
 namespace ConcertSaga.Orchestrator.Reservations;
 
-/// <summary>A reservation as its user sees it.</summary>
+/// <summary>The status of a reservation as its customer sees it.</summary>
+public enum ReservationStatus
+{
+    Pending,
+    AwaitingPayment,
+    Paying,
+    Confirmed,
+    Cancelling,
+    Rejected,
+    Expired,
+    Cancelled,
+    Failed
+}
+
+/// <summary>A reservation as its customer sees it.</summary>
 /// <param name="ReservationId">The reservation.</param>
 /// <param name="ConcertId">The concert; null until the seats are held.</param>
-/// <param name="ScheduleId">The date.</param>
+/// <param name="ScheduleId">The schedule.</param>
 /// <param name="SeatNumbers">The seats, ascending.</param>
 /// <param name="TotalPrice">In points; null until the seats are held.</param>
 /// <param name="Status">
-/// <c>Pending</c>, <c>AwaitingPayment</c>, <c>Paying</c>, <c>Confirmed</c>, <c>Cancelling</c>, <c>Rejected</c>, <c>Expired</c>,
-/// <c>Cancelled</c> or <c>Failed</c>. The last four appear only when everything is undone that had to be.
+/// The status. <c>Rejected</c>, <c>Expired</c>, <c>Cancelled</c> and <c>Failed</c> appear only after the compensation is complete.
 /// </param>
 /// <param name="Failure">Why the last step was refused, or why the reservation ended without seats.</param>
-/// <param name="HoldExpiresAt">Until when the seats are held unpaid; null where they are not.</param>
+/// <param name="HoldExpiresAt">Until when the seats are held without payment; null in any other status.</param>
 /// <param name="CreatedAt">When it was requested.</param>
 /// <param name="UpdatedAt">When it last changed.</param>
+/// <param name="CancellableUntil">
+/// Until when a confirmed reservation can be cancelled, by the current start of its schedule. Only <c>GET</c> of one reservation sets it.
+/// </param>
 public sealed record ReservationResponse(
-    Guid ReservationId, int? ConcertId, int ScheduleId, int[] SeatNumbers, long? TotalPrice, string Status, ReservationFailure? Failure,
-    DateTimeOffset? HoldExpiresAt, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt)
+    Guid ReservationId, int? ConcertId, int ScheduleId, int[] SeatNumbers, long? TotalPrice, ReservationStatus Status,
+    ReservationFailure? Failure, DateTimeOffset? HoldExpiresAt, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt,
+    DateTimeOffset? CancellableUntil = null)
 {
     public static ReservationResponse Of(Reservation row) => new(
-        row.CorrelationId, row.ConcertId, row.ScheduleId, row.SeatNumbers, row.TotalPrice, StatusOf(row.CurrentState),
+        row.CorrelationId, row.ConcertId, row.ScheduleId, row.SeatNumbers, row.TotalPrice,
+        Enum.Parse<ReservationStatus>(StatusOf(row.CurrentState)),
         row.FailureCode is null ? null : new ReservationFailure(row.FailureCode, row.FailureDetail ?? ""),
         row.CurrentState is ReservationStates.AwaitingPayment ? row.HoldExpiresAt : null, row.CreatedAt, row.UpdatedAt);
+
+    /// <summary>The address of a reservation.</summary>
+    public static string LocationOf(Guid id) => $"/api/reservations/{id}";
 
     /// <summary>The public name of a saga state.</summary>
     public static string StatusOf(string state) => state switch
@@ -34,25 +55,12 @@ public sealed record ReservationResponse(
         _ => state
     };
 
-    /// <summary>The saga states behind a public status; null where there is no such status.</summary>
-    public static string[]? StatesOf(string status)
-    {
-        string[] states = [.. AllStates.Where(state => StatusOf(state).Equals(status, StringComparison.OrdinalIgnoreCase))];
-        return states.Length == 0 ? null : states;
-    }
-
-    private static readonly string[] AllStates =
-    [
-        ReservationStates.Requested, ReservationStates.HoldingSeats, ReservationStates.AwaitingPayment,
-        ReservationStates.DeductingPoints, ReservationStates.ConfirmingPayment,
-        ReservationStates.ConfirmingSeats, ReservationStates.Confirmed,
-        ReservationStates.CancellingPayment, ReservationStates.RefundingPoints,
-        ReservationStates.ReleasingSeats, ReservationStates.Rejected, ReservationStates.Expired,
-        ReservationStates.Cancelled, ReservationStates.Failed
-    ];
+    /// <summary>The saga states behind a public status.</summary>
+    public static string[] StatesOf(ReservationStatus status) =>
+        [.. ReservationStates.All.Where(state => StatusOf(state) == status.ToString())];
 }
 
-/// <summary>Why something was refused.</summary>
+/// <summary>Why a step was refused or a reservation ended without seats.</summary>
 /// <param name="Code">The stable code, as in problems.</param>
-/// <param name="Detail">The same in words.</param>
+/// <param name="Detail">The reason in words.</param>
 public sealed record ReservationFailure(string Code, string Detail);

@@ -7,102 +7,132 @@ using MassTransit;
 namespace ConcertSaga.Orchestrator.Reservations;
 
 /// <summary>
-/// The story of a reservation. Gerunds wait for exactly one reply, participles are final. Each step that was sent and not definitely refused
-/// is undone, in exact reverse order, before the reservation ends.
+/// The story of a reservation. A state named by a gerund waits for exactly one reply; a state named by a participle is final. Before the
+/// reservation ends, the saga compensates each step that was sent and not definitely refused, in exact reverse order.
 /// </summary>
 public sealed class ReservationStateMachine : MassTransitStateMachine<Reservation>
 {
-    public ReservationStateMachine(ReservationSteps step)
+    public ReservationStateMachine(ReservationSteps verbs)
     {
         InstanceState(reservation => reservation.CurrentState);
-        ConnectStateObserver(step);
+        ConnectStateObserver(verbs);
         CorrelateEvents();
 
-        Forward(step);
-        Backward(step);
-        Overdue(step);
+        Forward(verbs);
+        Backward(verbs);
+        Overdue(verbs);
+        ByOperators(verbs);
         LateAndDuplicate();
     }
 
-    private void Forward(ReservationSteps step)
+    private void Forward(ReservationSteps verbs)
     {
         During(Requested,
-            When(ReservationRequested).ThenAsync(step.HoldSeats).TransitionTo(HoldingSeats));
+            When(ReservationRequested).ThenAsync(verbs.HoldSeats).TransitionTo(HoldingSeats));
 
         During(HoldingSeats,
-            When(SeatsHeld).Then(step.KeepHold)
-                .IfElse(step.PaysImmediately,
-                    pay => pay.ThenAsync(step.DeductPoints).TransitionTo(DeductingPoints),
-                    wait => wait.Then(step.AwaitPayment).TransitionTo(AwaitingPayment)),
-            When(SeatHoldRejected).ThenAsync(step.Reject).TransitionTo(Rejected));
+            When(SeatsHeld).Then(verbs.KeepHold)
+                .IfElse(verbs.PaysImmediately,
+                    pay => pay.ThenAsync(verbs.DeductPoints).TransitionTo(DeductingPoints),
+                    wait => wait.Then(verbs.AwaitPayment).TransitionTo(AwaitingPayment)),
+            When(SeatHoldRejected).ThenAsync(verbs.Reject).TransitionTo(Rejected));
 
         During(AwaitingPayment,
-            When(PaymentRequested, step.IsNextAttempt)
-                .IfElse(step.HoldIsAlive,
-                    pay => pay.ThenAsync(step.DeductPoints).TransitionTo(DeductingPoints),
-                    late => late.Then(step.WillExpire).ThenAsync(step.ReleaseSeats).TransitionTo(ReleasingSeats)),
-            When(CancellationRequested, step.IsAsSeen).Then(step.WillBeCancelled).ThenAsync(step.ReleaseSeats).TransitionTo(ReleasingSeats));
+            When(PaymentRequested, verbs.IsNextAttempt)
+                .IfElse(verbs.HoldIsAlive,
+                    pay => pay.ThenAsync(verbs.DeductPoints).TransitionTo(DeductingPoints),
+                    late => late.Then(verbs.WillExpire).ThenAsync(verbs.ReleaseSeats).TransitionTo(ReleasingSeats)),
+            When(CancellationRequested, verbs.IsAsSeen).Then(verbs.WillBeCancelled).ThenAsync(verbs.ReleaseSeats)
+                .TransitionTo(ReleasingSeats));
 
         During(DeductingPoints,
-            When(PointsDeducted, step.IsThisAttempt).ThenAsync(step.ConfirmPayment).TransitionTo(ConfirmingPayment),
-            When(PointDeductionRejected, step.IsThisAttempt).Then(step.KeepDeductionRefusal)
-                .IfElse(step.HoldIsAlive,
-                    again => again.Then(step.AwaitPayment).TransitionTo(AwaitingPayment),
-                    late => late.Then(step.WillExpire).ThenAsync(step.ReleaseSeats).TransitionTo(ReleasingSeats)));
+            When(PointsDeducted, verbs.IsThisAttempt).ThenAsync(verbs.ConfirmPayment).TransitionTo(ConfirmingPayment),
+            When(PointDeductionRejected, verbs.IsThisAttempt).Then(verbs.KeepDeductionRefusal)
+                .IfElse(verbs.HoldIsAlive,
+                    again => again.Then(verbs.AwaitPayment).TransitionTo(AwaitingPayment),
+                    late => late.Then(verbs.WillExpire).ThenAsync(verbs.ReleaseSeats).TransitionTo(ReleasingSeats)));
 
         During(ConfirmingPayment,
-            When(PaymentConfirmed).Then(step.KeepPayment).ThenAsync(step.ConfirmSeats).TransitionTo(ConfirmingSeats),
-            When(PaymentRejected).Then(step.WillFailUnpaid).ThenAsync(step.RefundPoints).TransitionTo(RefundingPoints));
+            When(PaymentConfirmed).Then(verbs.KeepPayment).ThenAsync(verbs.ConfirmSeats).TransitionTo(ConfirmingSeats),
+            When(PaymentRejected).Then(verbs.WillFailUnpaid).ThenAsync(verbs.RefundPoints).TransitionTo(RefundingPoints));
 
         During(ConfirmingSeats,
-            When(SeatsConfirmed).ThenAsync(step.Confirm).TransitionTo(Confirmed),
-            When(SeatConfirmationRejected).Then(step.WillFailUnconfirmed).ThenAsync(step.CancelPayment).TransitionTo(CancellingPayment));
+            When(SeatsConfirmed).ThenAsync(verbs.Confirm).TransitionTo(Confirmed),
+            When(SeatConfirmationRejected).Then(verbs.WillFailUnconfirmed).ThenAsync(verbs.CancelPayment).TransitionTo(CancellingPayment));
 
         During(Confirmed,
-            When(CancellationRequested, step.IsAsSeenBeforeCutoff).Then(step.WillBeCancelled).ThenAsync(step.CancelPayment).TransitionTo(CancellingPayment));
+            When(CancellationRequested, verbs.IsAsSeenBeforeCutoff).Then(verbs.WillBeCancelled).ThenAsync(verbs.CancelPayment)
+                .TransitionTo(CancellingPayment));
     }
 
-    private void Backward(ReservationSteps step)
+    private void Backward(ReservationSteps verbs)
     {
         During(CancellingPayment,
-            When(PaymentCancelled).ThenAsync(step.RefundPoints).TransitionTo(RefundingPoints));
+            When(PaymentCancelled).ThenAsync(verbs.RefundPoints).TransitionTo(RefundingPoints));
 
         During(RefundingPoints,
-            When(PointsRefunded).ThenAsync(step.ReleaseSeats).TransitionTo(ReleasingSeats));
+            When(PointsRefunded).ThenAsync(verbs.ReleaseSeats).TransitionTo(ReleasingSeats));
 
         During(ReleasingSeats,
-            When(SeatsReleased, step.EndsAsExpired).ThenAsync(step.Expire).TransitionTo(Expired),
-            When(SeatsReleased, step.EndsAsCancelled).ThenAsync(step.Cancel).TransitionTo(Cancelled),
-            When(SeatsReleased, step.EndsAsFailed).ThenAsync(step.Fail).TransitionTo(Failed));
+            When(SeatsReleased, verbs.EndsAsExpired).ThenAsync(verbs.Expire).TransitionTo(Expired),
+            When(SeatsReleased, verbs.EndsAsCancelled).ThenAsync(verbs.Cancel).TransitionTo(Cancelled),
+            When(SeatsReleased, verbs.EndsAsFailed).ThenAsync(verbs.Fail).TransitionTo(Failed));
     }
 
-    // What a passed deadline does. A forward step is tried again until its attempts are used up, then it and all before it are undone.
-    // Confirming seats and undoing are never given up: they are tried again at the longest interval until they are answered.
-    private void Overdue(ReservationSteps step)
+    // A passed deadline resends a step until its attempts are used up; then the step and all before it are compensated. Confirming seats
+    // and compensations never give up: they are resent at the longest interval until a reply arrives.
+    private void Overdue(ReservationSteps verbs)
     {
         During(Requested,
-            When(DeadlineReached, step.IsDue).ThenAsync(step.HoldSeats).TransitionTo(HoldingSeats));
+            When(DeadlineReached, verbs.IsDue).ThenAsync(verbs.HoldSeats).TransitionTo(HoldingSeats));
 
         During(AwaitingPayment,
-            When(DeadlineReached, step.IsDue).Then(step.WillExpire).ThenAsync(step.ReleaseSeats).TransitionTo(ReleasingSeats));
+            When(DeadlineReached, verbs.IsDue).Then(verbs.WillExpire).ThenAsync(verbs.ReleaseSeats).TransitionTo(ReleasingSeats));
 
         During([HoldingSeats, DeductingPoints, ConfirmingPayment],
-            When(DeadlineReached, step.MayBeTriedAgain).ThenAsync(step.SendAgain));
+            When(DeadlineReached, verbs.MayResend).ThenAsync(verbs.Resend));
 
         During(HoldingSeats,
-            When(DeadlineReached, step.IsUsedUp).Then(step.WillFailTimedOut).ThenAsync(step.ReleaseSeats).TransitionTo(ReleasingSeats));
+            When(DeadlineReached, verbs.HasTimedOut).Then(verbs.WillFailTimedOut).ThenAsync(verbs.ReleaseSeats)
+                .TransitionTo(ReleasingSeats));
 
         During(DeductingPoints,
-            When(DeadlineReached, step.IsUsedUp).Then(step.WillFailTimedOut).ThenAsync(step.RefundPoints).TransitionTo(RefundingPoints));
+            When(DeadlineReached, verbs.HasTimedOut).Then(verbs.WillFailTimedOut).ThenAsync(verbs.RefundPoints)
+                .TransitionTo(RefundingPoints));
 
         During(ConfirmingPayment,
-            When(DeadlineReached, step.IsUsedUp).Then(step.WillFailTimedOut).ThenAsync(step.CancelPayment).TransitionTo(CancellingPayment));
+            When(DeadlineReached, verbs.HasTimedOut).Then(verbs.WillFailTimedOut).ThenAsync(verbs.CancelPayment)
+                .TransitionTo(CancellingPayment));
 
         During([ConfirmingSeats, CancellingPayment, RefundingPoints, ReleasingSeats],
-            When(DeadlineReached, step.IsDue).ThenAsync(step.SendAgain));
+            When(DeadlineReached, verbs.IsDue).ThenAsync(verbs.Resend));
     }
 
-    // Everything not named above is late or a duplicate and changes nothing; where a column of the table is not ignored, it is handled.
+    // An operator resends a command without waiting for the deadline, and cancels without regard to the version and the cut-off. In all
+    // other states the saga ignores both, and OperatorActionFilter records the refusal.
+    private void ByOperators(ReservationSteps verbs)
+    {
+        During(Requested,
+            When(OperatorRetryRequested).ThenAsync(verbs.HoldSeats).TransitionTo(HoldingSeats),
+            When(OperatorCancellationRequested).Then(verbs.WillBeCancelledByOperator).ThenAsync(verbs.Cancel).TransitionTo(Cancelled));
+
+        During([HoldingSeats, DeductingPoints, ConfirmingPayment, ConfirmingSeats, CancellingPayment, RefundingPoints, ReleasingSeats],
+            When(OperatorRetryRequested).ThenAsync(verbs.ResendForOperator));
+
+        During([HoldingSeats, AwaitingPayment],
+            When(OperatorCancellationRequested).Then(verbs.WillBeCancelledByOperator).ThenAsync(verbs.ReleaseSeats)
+                .TransitionTo(ReleasingSeats));
+
+        During(DeductingPoints,
+            When(OperatorCancellationRequested).Then(verbs.WillBeCancelledByOperator).ThenAsync(verbs.RefundPoints)
+                .TransitionTo(RefundingPoints));
+
+        During([ConfirmingPayment, ConfirmingSeats, Confirmed],
+            When(OperatorCancellationRequested).Then(verbs.WillBeCancelledByOperator).ThenAsync(verbs.CancelPayment)
+                .TransitionTo(CancellingPayment));
+    }
+
+    // In all other states an event is late or a duplicate, and changes nothing.
     private void LateAndDuplicate()
     {
         Except([Requested], Ignored(ReservationRequested));
@@ -116,6 +146,9 @@ public sealed class ReservationStateMachine : MassTransitStateMachine<Reservatio
         Except([RefundingPoints], Ignored(PointsRefunded));
         Except([ReleasingSeats], Ignored(SeatsReleased));
         During([Confirmed, Rejected, Expired, Cancelled, Failed], Ignore(DeadlineReached));
+        During([AwaitingPayment, Confirmed, Rejected, Expired, Cancelled, Failed], Ignored(OperatorRetryRequested));
+        During([CancellingPayment, RefundingPoints, ReleasingSeats, Rejected, Expired, Cancelled, Failed],
+            Ignored(OperatorCancellationRequested));
     }
 
     // States, in the order of the story.
@@ -150,6 +183,8 @@ public sealed class ReservationStateMachine : MassTransitStateMachine<Reservatio
     public Event<PointsRefunded> PointsRefunded { get; private set; } = null!;
     public Event<SeatsReleased> SeatsReleased { get; private set; } = null!;
     public Event<ReservationDeadlineReached> DeadlineReached { get; private set; } = null!;
+    public Event<RetryReservation> OperatorRetryRequested { get; private set; } = null!;
+    public Event<CancelReservationByOperator> OperatorCancellationRequested { get; private set; } = null!;
 
     private void CorrelateEvents()
     {
@@ -168,9 +203,11 @@ public sealed class ReservationStateMachine : MassTransitStateMachine<Reservatio
         On(() => PointsRefunded, message => message.ReservationId);
         On(() => SeatsReleased, message => message.ReservationId);
         On(() => DeadlineReached, message => message.ReservationId);
+        On(() => OperatorRetryRequested, message => message.ReservationId);
+        On(() => OperatorCancellationRequested, message => message.ReservationId);
     }
 
-    // The row is committed before any message about it is sent, so a message without a row is about one that an operator removed.
+    // The row is committed before any message about it leaves, so a missing row means that an operator or the cleaner deleted it.
     private void On<TMessage>(System.Linq.Expressions.Expression<Func<Event<TMessage>>> name, Func<TMessage, Guid> reservationId)
         where TMessage : class =>
         Event(name, e =>

@@ -1,24 +1,37 @@
 using ConcertSaga.Payments.Consumers;
 using ConcertSaga.Payments.Data;
+using ConcertSaga.Payments.Endpoints;
+using ConcertSaga.Shared.Hosting.Background;
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Operators;
 using MassTransit;
 
 namespace ConcertSaga.Payments;
 
-/// <summary>The payments service: records who paid how much for which reservation.</summary>
+/// <summary>The payments service: owns the payment of each reservation.</summary>
 public static class PaymentsService
 {
-    /// <summary>Registers the database.</summary>
-    public static IHostApplicationBuilder AddPayments(this IHostApplicationBuilder builder) =>
-        builder.AddDatabase<PaymentsDbContext, SqlitePaymentsDbContext, PostgreSqlPaymentsDbContext, SqlServerPaymentsDbContext>("Payments");
+    /// <summary>Registers the database and the cleaner.</summary>
+    public static IHostApplicationBuilder AddPayments(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddHostedSingleton<OperatorActionCleaner<PaymentsDbContext>>();
+        return builder.AddDatabase<PaymentsDbContext, SqlitePaymentsDbContext, PostgreSqlPaymentsDbContext, SqlServerPaymentsDbContext>(
+            "Payments");
+    }
 
-    /// <summary>Registers the handlers of payment commands.</summary>
+    /// <summary>Registers the handlers of payment commands and events.</summary>
     public static void AddPaymentsConsumers(this IBusRegistrationConfigurator bus)
     {
         bus.AddConsumer<ConfirmPaymentConsumer, ConfirmPaymentConsumerDefinition>();
         bus.AddConsumer<CancelPaymentConsumer, CancelPaymentConsumerDefinition>();
+        bus.AddConsumer<ReservationsDeletedConsumer, ReservationsDeletedConsumerDefinition>();
     }
 
-    /// <summary>Maps nothing: payments are made through reservations only.</summary>
-    public static void MapPayments(this IEndpointRouteBuilder routes) => _ = routes;
+    /// <summary>Maps the routes for other services. Customers pay through reservations only.</summary>
+    public static void MapPayments(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPaymentFacts();
+        routes.MapPaymentErasure();
+        routes.MapOperatorActions<PaymentsDbContext>("payments");
+    }
 }

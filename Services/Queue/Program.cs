@@ -9,4 +9,4 @@ return await ServiceHost.RunAsync("queue", args,
         builder.AddMessaging(bus => bus.AddQueueConsumers());
     },
     app => app.MapQueue(),
-    QueueService.RequireSeatsAddress);
+    QueueService.RequireAddresses);

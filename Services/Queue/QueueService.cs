@@ -1,35 +1,46 @@
-using ConcertSaga.Queue.Consumers;
+using ConcertSaga.Queue.Admission;
+using ConcertSaga.Queue.Catalogue;
 using ConcertSaga.Queue.Data;
-using ConcertSaga.Queue.Domain;
-using ConcertSaga.Queue.Endpoints;
+using ConcertSaga.Queue.Gateways;
+using ConcertSaga.Queue.Line;
+using ConcertSaga.Queue.Rooms;
+using ConcertSaga.Queue.Tokens;
 using ConcertSaga.Shared.Hosting;
+using ConcertSaga.Shared.Hosting.Background;
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Operators;
 using MassTransit;
 using Microsoft.Extensions.Options;
 
 namespace ConcertSaga.Queue;
 
-/// <summary>The waiting room: who stands where in line, and who may come in.</summary>
+/// <summary>The table of contents of the waiting room service, which keeps the lines and admits customers.</summary>
 public static class QueueService
 {
-    /// <summary>Registers the options, the database and everything that runs by itself.</summary>
+    /// <summary>Registers the options, the database and the background work.</summary>
     public static IHostApplicationBuilder AddQueue(this IHostApplicationBuilder builder)
     {
-        builder.AddOptionsSection<QueueOptions>("Queue");
-        builder.Services.AddSingleton(new PaymentTime(builder.Configuration.Read("Reservation:HoldDuration", TimeSpan.FromMinutes(5))));
+        RoomRules.Check(builder.AddOptionsSection<QueueOptions>("Queue"));
+        builder.Services.AddSingleton(new PaymentTime(builder.Configuration.Read(
+            "Reservation:HoldDuration", TimeSpan.FromMinutes(5), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1))));
         builder.Services.AddSingleton<BookingWatch>();
-        builder.Services.AddSingleton<Rooms>();
+        builder.Services.AddSingleton<SoldOutConcerts>();
+        builder.Services.AddSingleton<RoomDescriber>();
         builder.Services.AddSingleton<QueueMetrics>();
-        builder.Services.AddSingleton<Entries>();
+        builder.Services.AddSingleton<EntryWriter>();
         builder.Services.AddSingleton<TokenSigner>();
-        builder.Services.AddSingleton<TokenViews>();
-        builder.Services.AddScoped<Places>();
-        builder.Services.AddRunning<KeyRing>().AddRunning<Concerts>().AddRunning<Announcements>().AddRunning<Admissions>()
-            .AddRunning<PlaceCleaner>();
+        builder.Services.AddSingleton<TokenViewFactory>();
+        builder.Services.AddScoped<EntryUpdater>();
+        builder.Services.AddHealthChecks().AddCheck<WaitingRoomCheck>("waiting-rooms");
+        builder.Services.AddHostedSingleton<KeyRing>().AddHostedSingleton<ConcertCatalogue>()
+            .AddHostedSingleton<GatewayAnnouncer>().AddHostedSingleton<RoomHeartbeat>().AddHostedSingleton<ClockRepair>()
+            .AddHostedSingleton<AdmissionLoop>().AddHostedSingleton<RoomSampler>().AddHostedSingleton<PurchaseReconciliation>()
+                .AddHostedSingleton<EntryCleaner>()
+            .AddHostedSingleton<OperatorActionCleaner<QueueDbContext>>();
         return builder.AddDatabase<QueueDbContext, SqliteQueueDbContext, PostgreSqlQueueDbContext, SqlServerQueueDbContext>("Queue");
     }
 
-    /// <summary>Registers the handlers of what the other services tell.</summary>
+    /// <summary>Registers the consumers of other services' events.</summary>
     public static void AddQueueConsumers(this IBusRegistrationConfigurator bus)
     {
         bus.AddConsumer<ReservationConfirmedConsumer, ReservationConfirmedConsumerDefinition>();
@@ -37,21 +48,27 @@ public static class QueueService
         bus.AddConsumer<BookingReportedConsumer, BookingReportedConsumerDefinition>();
     }
 
-    /// <summary>Maps <c>/api/queue</c>, what gateways ask for, and what operators do.</summary>
+    /// <summary>Maps the routes for customers, gateways and operators.</summary>
     public static void MapQueue(this IEndpointRouteBuilder routes)
     {
         routes.MapTokens();
         routes.MapSnapshot();
         routes.MapRooms();
+        routes.MapWaitingRoomOverview();
+        routes.MapQueueFacts();
+        routes.MapQueueEntryErasure();
+        routes.MapOperatorActions<QueueDbContext>("queue");
     }
 
-    /// <summary>Stops the start of a process by itself that does not know where the concerts come from.</summary>
-    public static Task RequireSeatsAddress(IServiceProvider services, CancellationToken cancellationToken) =>
-        services.GetRequiredService<IOptions<QueueOptions>>().Value.SeatsAddress is { IsAbsoluteUri: true }
-            ? Task.CompletedTask
-            : throw new StartupException("Queue:SeatsAddress is missing; allowed: the absolute address of the seats service, such as http://seats:8080.");
-
-    private static IServiceCollection AddRunning<T>(this IServiceCollection services)
-        where T : class, IHostedService =>
-        services.AddSingleton<T>().AddHostedService(provider => provider.GetRequiredService<T>());
+    /// <summary>Stops the start of a standalone process that lacks the addresses of the other services.</summary>
+    public static Task RequireAddresses(IServiceProvider services, CancellationToken cancellationToken) =>
+        services.GetRequiredService<IOptions<QueueOptions>>().Value switch
+        {
+            { SeatsAddress: null } => throw new StartupException(
+                "Queue:SeatsAddress is missing; allowed: the absolute address of the seats service, such as http://seats:8080."),
+            { OrchestratorAddress: null } => throw new StartupException(
+                "Queue:OrchestratorAddress is missing; allowed: the absolute address of the orchestrator, such as "
+                    + "http://orchestrator:8080."),
+            _ => Task.CompletedTask
+        };
 }

@@ -1,42 +1,53 @@
+using ConcertSaga.Seats.Background;
 using ConcertSaga.Seats.Consumers;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.Seats.Endpoints;
 using ConcertSaga.Shared.Hosting;
+using ConcertSaga.Shared.Hosting.Background;
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Operators;
 using MassTransit;
 using Microsoft.Extensions.Options;
 
 namespace ConcertSaga.Seats;
 
-/// <summary>The seats service: which concerts there are, when, and whose each seat is.</summary>
+/// <summary>The seats service: owns concerts, schedules, seats and holds.</summary>
 public static class SeatsService
 {
-    /// <summary>Registers the options, the database and who announces its concerts.</summary>
+    /// <summary>Registers the options, the database, the announcers and the cleaner.</summary>
     public static IHostApplicationBuilder AddSeats(this IHostApplicationBuilder builder)
     {
         builder.AddOptionsSection<SeatsOptions>("Seats");
+        builder.Services.AddSingleton<SeatMapAnnouncer>();
         builder.Services.AddHostedService<ConcertAnnouncer>();
+        builder.Services.AddHostedSingleton<SeatHoldCleaner>().AddHostedSingleton<OperatorActionCleaner<SeatsDbContext>>();
         return builder.AddDatabase<SeatsDbContext, SqliteSeatsDbContext, PostgreSqlSeatsDbContext, SqlServerSeatsDbContext>("Seats");
     }
 
-    /// <summary>Registers the handlers of seat commands.</summary>
+    /// <summary>Registers the handlers of seat commands and events.</summary>
     public static void AddSeatsConsumers(this IBusRegistrationConfigurator bus)
     {
         bus.AddConsumer<HoldSeatsConsumer, HoldSeatsConsumerDefinition>();
         bus.AddConsumer<ConfirmSeatsConsumer, ConfirmSeatsConsumerDefinition>();
         bus.AddConsumer<ReleaseSeatsConsumer, ReleaseSeatsConsumerDefinition>();
+        bus.AddConsumer<ReservationsDeletedConsumer, ReservationsDeletedConsumerDefinition>();
     }
 
-    /// <summary>Maps <c>/api/concerts</c>, <c>/api/schedules</c> and what other services ask for.</summary>
+    /// <summary>Maps <c>/api/concerts</c>, <c>/api/schedules</c> and the routes for other services.</summary>
     public static void MapSeats(this IEndpointRouteBuilder routes)
     {
         routes.MapConcerts();
         routes.MapSchedules();
+        routes.MapScheduleOperators();
+        routes.MapVenuePlans();
         routes.MapInternal();
+        routes.MapOperatorActions<SeatsDbContext>("seats");
+        routes.MapSeatFacts();
+        routes.MapHoldErasure();
     }
 
     /// <summary>
-    /// Fills a database without concerts with demo data where <see cref="SeatsOptions.SeedDemoData"/> asks for it. The schema must be there.
+    /// Fills a database without concerts with demo data if <see cref="SeatsOptions.SeedDemoData"/> is set. The schema must exist.
     /// </summary>
     public static async Task SeedDemoDataAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
@@ -44,6 +55,7 @@ public static class SeatsService
             return;
         await using var scope = services.CreateAsyncScope();
         await DemoData.SeedAsync(
-            scope.ServiceProvider.GetRequiredService<SeatsDbContext>(), services.GetRequiredService<TimeProvider>().GetUtcNow(), cancellationToken);
+            scope.ServiceProvider.GetRequiredService<SeatsDbContext>(), services.GetRequiredService<TimeProvider>().GetUtcNow(),
+                cancellationToken);
     }
 }

@@ -1,73 +1,83 @@
 namespace ConcertSaga.Contracts.Reservations;
 
 /// <summary>
-/// The reservation is paid and the seats are sold. Published by the orchestrator, at least once, for Queue (ends the queue token) and
-/// DataPlatform (relays it). Handlers are idempotent by reservation and <paramref name="Sequence"/>.
+/// The reservation is paid and the seats are sold. Published by the orchestrator, at least once, for Queue (ends the pass) and DataPlatform
+/// (delivers it). Handlers are idempotent by reservation and <paramref name="Sequence"/>.
 /// </summary>
 /// <param name="ReservationId">The reservation.</param>
-/// <param name="UserId">Whose it is.</param>
+/// <param name="UserId">The customer.</param>
 /// <param name="ConcertId">The concert.</param>
-/// <param name="ScheduleId">The date.</param>
+/// <param name="ScheduleId">The schedule.</param>
 /// <param name="SeatNumbers">The seats, ascending.</param>
-/// <param name="Amount">Points paid.</param>
-/// <param name="QueueTokenId">The queue token the reservation was made with, if any.</param>
-/// <param name="ConfirmedAt">When it was confirmed.</param>
-/// <param name="Sequence">1.</param>
+/// <param name="Amount">The price in points.</param>
+/// <param name="QueueTokenId">The pass of the request, if any.</param>
+/// <param name="ConfirmedAt">The time of the confirmation.</param>
+/// <param name="Sequence">Always 1; a later cancellation has 2.</param>
 public sealed record ReservationConfirmed(
     Guid ReservationId, string UserId, int ConcertId, int ScheduleId, int[] SeatNumbers, long Amount, Guid? QueueTokenId,
     DateTimeOffset ConfirmedAt, int Sequence);
 
 /// <summary>
-/// The reservation was given back by its user and everything is undone. Published by the orchestrator, at least once.
+/// The customer or an operator cancelled the reservation, and it is compensated. Published by the orchestrator, at least once.
 /// </summary>
 /// <param name="ReservationId">The reservation.</param>
-/// <param name="UserId">Whose it was.</param>
+/// <param name="UserId">The customer.</param>
 /// <param name="ConcertId">The concert.</param>
-/// <param name="ScheduleId">The date.</param>
+/// <param name="ScheduleId">The schedule.</param>
 /// <param name="SeatNumbers">The seats, ascending.</param>
-/// <param name="Amount">Points returned; 0 where it had not been paid.</param>
-/// <param name="QueueTokenId">The queue token the reservation was made with, if any.</param>
-/// <param name="ConfirmedAt">When it had been confirmed; null where it never was.</param>
-/// <param name="Sequence">2 where it had been confirmed, else 1.</param>
+/// <param name="Amount">Points refunded; 0 if the reservation was not paid.</param>
+/// <param name="QueueTokenId">The pass of the request, if any.</param>
+/// <param name="ConfirmedAt">The time of the confirmation; null if there was none.</param>
+/// <param name="Sequence">2 after a confirmation, otherwise 1.</param>
 public sealed record ReservationCancelled(
     Guid ReservationId, string UserId, int? ConcertId, int ScheduleId, int[] SeatNumbers, long Amount, Guid? QueueTokenId,
     DateTimeOffset? ConfirmedAt, int Sequence);
 
-/// <summary>The seats could not be held; nothing had been done. Published by the orchestrator, at least once.</summary>
+/// <summary>Seats refused the hold, so there was nothing to compensate. Published by the orchestrator, at least once.</summary>
 /// <param name="ReservationId">The reservation.</param>
-/// <param name="UserId">Whose it was.</param>
-/// <param name="ConcertId">The concert; null where the refusal came before it was known.</param>
-/// <param name="ScheduleId">The date.</param>
-/// <param name="SeatNumbers">The seats asked for, ascending.</param>
-/// <param name="QueueTokenId">The queue token the reservation was made with, if any.</param>
-/// <param name="Code">Why, as in the HTTP problem.</param>
+/// <param name="UserId">The customer.</param>
+/// <param name="ConcertId">The concert of the pass; null if there was no pass.</param>
+/// <param name="ScheduleId">The schedule.</param>
+/// <param name="SeatNumbers">The requested seats, ascending.</param>
+/// <param name="QueueTokenId">The pass of the request, if any.</param>
+/// <param name="Code">The refusal code, as in the HTTP problem.</param>
 public sealed record ReservationRejected(
     Guid ReservationId, string UserId, int? ConcertId, int ScheduleId, int[] SeatNumbers, Guid? QueueTokenId, string Code);
 
-/// <summary>The hold ran out unpaid and the seats are free again. Published by the orchestrator, at least once.</summary>
+/// <summary>The hold expired without payment, and the seats are free again. Published by the orchestrator, at least once.</summary>
 /// <param name="ReservationId">The reservation.</param>
-/// <param name="UserId">Whose it was.</param>
+/// <param name="UserId">The customer.</param>
 /// <param name="ConcertId">The concert.</param>
-/// <param name="ScheduleId">The date.</param>
+/// <param name="ScheduleId">The schedule.</param>
 /// <param name="SeatNumbers">The seats, ascending.</param>
-/// <param name="QueueTokenId">The queue token the reservation was made with, if any.</param>
+/// <param name="QueueTokenId">The pass of the request, if any.</param>
 public sealed record ReservationExpired(
     Guid ReservationId, string UserId, int? ConcertId, int ScheduleId, int[] SeatNumbers, Guid? QueueTokenId);
 
-/// <summary>A step was refused or never answered, and every step that may have happened is undone. Published by the orchestrator, at least once.</summary>
+/// <summary>
+/// A step was refused or timed out, and the saga has compensated every step that may have happened. Published by the orchestrator, at
+/// least once.
+/// </summary>
 /// <param name="ReservationId">The reservation.</param>
-/// <param name="UserId">Whose it was.</param>
-/// <param name="ConcertId">The concert; null where it was not known yet.</param>
-/// <param name="ScheduleId">The date.</param>
+/// <param name="UserId">The customer.</param>
+/// <param name="ConcertId">The concert; null if it was not known yet.</param>
+/// <param name="ScheduleId">The schedule.</param>
 /// <param name="SeatNumbers">The seats, ascending.</param>
-/// <param name="QueueTokenId">The queue token the reservation was made with, if any.</param>
-/// <param name="Code">The step's refusal, or <c>STEP_TIMED_OUT</c>.</param>
+/// <param name="QueueTokenId">The pass of the request, if any.</param>
+/// <param name="Code">The refusal code of the step, or <c>STEP_TIMED_OUT</c>.</param>
 public sealed record ReservationFailed(
     Guid ReservationId, string UserId, int? ConcertId, int ScheduleId, int[] SeatNumbers, Guid? QueueTokenId, string Code);
 
 /// <summary>
-/// The row of a reservation changed in a way a waiting caller wants to know. Published by the orchestrator to its own replicas, best effort:
-/// losing it costs a waiting caller only time.
+/// Reservations were deleted after their retention, so no command about them follows. Published by the orchestrator, at least once, for
+/// Seats, Points and Payments, which delete what they have about them, except the ledger. Idempotent.
+/// </summary>
+/// <param name="ReservationIds">The reservations; at most 1,000.</param>
+public sealed record ReservationsDeleted(Guid[] ReservationIds);
+
+/// <summary>
+/// The row of a reservation changed to a state that may answer a waiting call. Published by the orchestrator to its own replicas, best
+/// effort; its loss costs the caller only time.
 /// </summary>
 /// <param name="ReservationId">The reservation.</param>
 public sealed record ReservationChanged(Guid ReservationId);

@@ -1,7 +1,11 @@
 namespace ConcertSaga.Contracts.Seats;
 
-/// <summary>A concert is on offer, or its sale times changed. Published by Seats, handled by Queue; the newest one holds.</summary>
+/// <summary>A concert is on sale, or its sale times changed. Published by Seats, handled by Queue; the latest one counts.</summary>
 /// <param name="ConcertId">The concert.</param>
-/// <param name="SaleOpensAt">Before this instant places are given and nobody is admitted.</param>
-/// <param name="SaleClosesAt">From this instant on no place is given.</param>
-public sealed record ConcertPublished(int ConcertId, DateTimeOffset SaleOpensAt, DateTimeOffset SaleClosesAt);
+/// <param name="SaleOpensAt">Before this instant customers can enter the waiting room, but none is admitted.</param>
+/// <param name="SaleClosesAt">From this instant on, no customer can enter the waiting room.</param>
+/// <param name="SoldOut">
+/// Whether its coming schedules have no available seat, held ones included. Null in the message, and from an older Seats: Queue reads it
+/// when it compares the concerts.
+/// </param>
+public sealed record ConcertPublished(int ConcertId, DateTimeOffset SaleOpensAt, DateTimeOffset SaleClosesAt, bool? SoldOut = null);

@@ -1,14 +1,14 @@
 namespace ConcertSaga.Contracts.Seats;
 
 /// <summary>
-/// Turns held seats into sold ones. Orchestrator → Seats; answered by <see cref="SeatsConfirmed"/> or
-/// <see cref="SeatConfirmationRejected"/>, undone by <see cref="ReleaseSeats"/>. Idempotent by reservation.
+/// Sells the held seats. Orchestrator → Seats; answered by <see cref="SeatsConfirmed"/> or
+/// <see cref="SeatConfirmationRejected"/>, compensated by <see cref="ReleaseSeats"/>. Idempotent by reservation.
 /// </summary>
 /// <param name="ReservationId">The reservation that holds the seats.</param>
 /// <param name="Attempt">Always 1; repeated in the reply.</param>
 public sealed record ConfirmSeats(Guid ReservationId, int Attempt);
 
-/// <summary>The seats are sold to the reservation's user. Reply to <see cref="ConfirmSeats"/>, Seats → Orchestrator.</summary>
+/// <summary>The seats are sold to the customer. Reply to <see cref="ConfirmSeats"/>, Seats → Orchestrator.</summary>
 /// <param name="ReservationId">The reservation.</param>
 /// <param name="Attempt">As in the command.</param>
 public sealed record SeatsConfirmed(Guid ReservationId, int Attempt);
@@ -16,5 +16,5 @@ public sealed record SeatsConfirmed(Guid ReservationId, int Attempt);
 /// <summary>The seats are not sold. Reply to <see cref="ConfirmSeats"/>, Seats → Orchestrator.</summary>
 /// <param name="ReservationId">The reservation.</param>
 /// <param name="Attempt">As in the command.</param>
-/// <param name="Code"><c>SEATS_NOT_HELD</c>: the reservation holds no seats.</param>
+/// <param name="Code"><c>SEATS_NOT_HELD</c>: the reservation holds no seats; <c>SCHEDULE_CANCELLED</c>.</param>
 public sealed record SeatConfirmationRejected(Guid ReservationId, int Attempt, string Code);

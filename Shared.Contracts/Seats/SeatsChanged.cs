@@ -1,12 +1,12 @@
 namespace ConcertSaga.Contracts.Seats;
 
 /// <summary>
-/// Seats of one date changed hands. Published by Seats after a commit, best effort: a reader that sees a gap in
-/// <paramref name="Version"/> reads the seat map again.
+/// Seats of a schedule changed their status. Published by Seats after a commit, best effort. A reader that finds a gap in
+/// <paramref name="Version"/> reloads the seat map.
 /// </summary>
-/// <param name="ScheduleId">The date.</param>
-/// <param name="Version">The seat map's version after the change; grows by one with each change.</param>
-/// <param name="Seats">The seats that changed, with what they are now.</param>
+/// <param name="ScheduleId">The schedule.</param>
+/// <param name="Version">The version of the seat map after the change; grows by one with each change.</param>
+/// <param name="Seats">The seats that changed, with their new status.</param>
 public sealed record SeatsChanged(int ScheduleId, long Version, SeatChange[] Seats);
 
 /// <summary>One changed seat of <see cref="SeatsChanged"/>.</summary>

@@ -4,8 +4,8 @@ using Microsoft.EntityFrameworkCore.Design;
 namespace ConcertSaga.Shared.Hosting.Databases;
 
 /// <summary>
-/// Lets the migration tool make a context without starting the process. Each owner derives one class per server; the addresses are never
-/// connected to.
+/// Creates a context for the migration tool without starting the process. Each owner derives one class per server. The tool never connects
+/// to the addresses below.
 /// </summary>
 public abstract class DesignTimeContext<TContext>(DatabaseProvider provider, Func<DbContextOptions<TContext>, TContext> create)
     : IDesignTimeDbContextFactory<TContext>

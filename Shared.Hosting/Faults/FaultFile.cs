@@ -1,36 +1,36 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using ConcertSaga.Shared.Hosting.Background;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace ConcertSaga.Shared.Hosting.Faults;
 
 /// <summary>
-/// The file of <c>Faults:File</c>: the keys of section <c>Faults</c> as JSON. A command it names has the file's faults instead of the
-/// section's; a file that is not there names none.
+/// Reads the file of <c>Faults:File</c>, which has the keys of section <c>Faults</c> as JSON. For the commands it names, the file replaces
+/// the section. A missing file names none.
 /// </summary>
-internal sealed class FaultFile(string path, Dictionary<string, CommandFaults> beneath)
+internal sealed class FaultFile(string path, Dictionary<string, CommandFaults> section)
 {
     private (string? Text, string? Problem)? _last;
 
     public string Path => path;
 
-    /// <summary>Reads the file; null when it is as it was at the last reading, which may have refused it.</summary>
-    /// <exception cref="StartupException">It cannot be read, or something in it is not allowed.</exception>
+    /// <summary>Reads the file; returns null if it has not changed since the last call, even if that call refused it.</summary>
+    /// <exception cref="StartupException">The file cannot be read, or contains something that is not allowed.</exception>
     public Dictionary<string, CommandFaults>? ReadIfChanged()
     {
-        var now = Look();
-        if (now == _last)
+        var current = ReadText();
+        if (current == _last)
             return null;
-        _last = now;
+        _last = current;
         try
         {
-            if (now.Problem is not null)
-                throw new StartupException(now.Problem);
-            var faults = new Dictionary<string, CommandFaults>(beneath, StringComparer.Ordinal);
-            using var json = new MemoryStream(Encoding.UTF8.GetBytes(now.Text ?? "{}"));
+            if (current.Problem is not null)
+                throw new StartupException(current.Problem);
+            var faults = new Dictionary<string, CommandFaults>(section, StringComparer.Ordinal);
+            using var json = new MemoryStream(Encoding.UTF8.GetBytes(current.Text ?? "{}"));
             foreach (var (command, fault) in FaultSettings.Read(new ConfigurationBuilder().AddJsonStream(json).Build()))
                 faults[command] = fault;
             return faults;
@@ -41,7 +41,7 @@ internal sealed class FaultFile(string path, Dictionary<string, CommandFaults> b
         }
     }
 
-    private (string? Text, string? Problem) Look()
+    private (string? Text, string? Problem) ReadText()
     {
         try
         {
@@ -59,34 +59,20 @@ internal sealed class FaultFile(string path, Dictionary<string, CommandFaults> b
 }
 
 /// <summary>
-/// Takes over each change of the file. It looks again and again instead of waiting to be told: nobody is told when the link behind a
-/// mounted ConfigMap is switched.
+/// Applies each change of the file. It polls, because no notification comes when Kubernetes switches the link behind a mounted ConfigMap.
 /// </summary>
-internal sealed partial class FaultFileWatcher(FaultFile file, FaultInjection injection, TimeProvider clock, ILogger<FaultFileWatcher> logger) : BackgroundService
+internal sealed partial class FaultFileWatcher(FaultFile file, FaultInjection injection, TimeProvider clock,
+    ILogger<FaultFileWatcher> logger)
+    : PeriodicTask("Reading the file of faults", TimeSpan.FromMilliseconds(250), clock, logger)
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+    private readonly ILogger _logger = logger;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(Interval, clock, stoppingToken);
-                LookAgain();
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-        }
-    }
-
-    private void LookAgain()
+    public override Task RunOnceAsync(CancellationToken cancellationToken)
     {
         try
         {
             if (file.ReadIfChanged() is not { } faults)
-                return;
+                return Task.CompletedTask;
             injection.Use(faults);
             LogChanged(file.Path, faults.Count == 0 ? "none" : string.Join("; ", faults.Select(fault => Describe(fault.Key, fault.Value))));
         }
@@ -94,6 +80,7 @@ internal sealed partial class FaultFileWatcher(FaultFile file, FaultInjection in
         {
             LogRefused(exception.Message);
         }
+        return Task.CompletedTask;
     }
 
     private static string Describe(string command, CommandFaults faults) => string.Create(CultureInfo.InvariantCulture,
@@ -102,6 +89,6 @@ internal sealed partial class FaultFileWatcher(FaultFile file, FaultInjection in
     [LoggerMessage(EventId = 1201, Level = LogLevel.Warning, Message = "Faults:File {Path} has changed; the faults are now: {Faults}")]
     private partial void LogChanged(string path, string faults);
 
-    [LoggerMessage(EventId = 1202, Level = LogLevel.Error, Message = "{Refusal} The faults stay as they were.")]
+    [LoggerMessage(EventId = 1202, Level = LogLevel.Error, Message = "{Refusal} The faults are unchanged.")]
     private partial void LogRefused(string refusal);
 }

@@ -7,58 +7,56 @@ namespace ConcertSaga.Shared.Hosting.Faults;
 /// <summary>Section <c>Faults:{Command}</c>, where the command is a type name such as <c>HoldSeats</c>.</summary>
 public sealed class CommandFaults
 {
-    /// <summary>Share of forward commands that are refused with the step's usual refusal, 0 to 1.</summary>
+    /// <summary>The share of forward commands that get the step's usual refusal, 0 to 1.</summary>
     [Range(0.0, 1.0)]
     public double RejectRate { get; set; }
 
-    /// <summary>Share of commands that get no reply, 0 to 1. Half of these are not handled at all, half lose only the reply.</summary>
+    /// <summary>The share of commands that get no reply, 0 to 1. Half of them are not handled at all; half lose only the reply.</summary>
     [Range(0.0, 1.0)]
     public double DropRate { get; set; }
 
-    /// <summary>How long each command waits before it is handled.</summary>
+    /// <summary>The delay before each command is handled.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan Delay { get; set; }
 
-    /// <summary>Share of commands that are handled twice, 0 to 1.</summary>
+    /// <summary>The share of commands that are handled twice, 0 to 1.</summary>
     [Range(0.0, 1.0)]
     public double DuplicateRate { get; set; }
 }
 
 /// <summary>
-/// Faults on demand, for tests, demonstrations and drills; off unless <c>Faults:Enabled</c> is true. Each rate is rolled for each command
-/// that is handled.
+/// Injects faults for tests, demonstrations and drills. It is off unless <c>Faults:Enabled</c> is true. Each rate applies to each command
+/// separately.
 /// </summary>
 public sealed class FaultInjection
 {
     private const string CopyHeader = "Fault-Copy";
 
-    private static readonly AsyncLocal<bool> Muted = new();
+    private static readonly AsyncLocal<bool> ReplyDropped = new();
 
     private readonly bool _enabled;
 
-    // Replaced as a whole when the file of Faults:File changes.
+    // Replaced as a whole whenever the file of Faults:File changes.
     private volatile IReadOnlyDictionary<string, CommandFaults> _faults = new Dictionary<string, CommandFaults>();
 
     internal FaultInjection(bool enabled) => _enabled = enabled;
 
-    /// <summary>No faults.</summary>
-    public static FaultInjection None { get; } = new(enabled: false);
-
-    /// <summary>Whether this forward command is to be refused.</summary>
+    /// <summary>Decides whether the current forward command is refused.</summary>
     public bool Rejects<TCommand>() =>
         _faults.TryGetValue(typeof(TCommand).Name, out var fault) && Roll(fault.RejectRate);
 
-    /// <summary>From the next command on, these faults.</summary>
+    /// <summary>Sets the faults, from the next command on.</summary>
     internal void Use(IReadOnlyDictionary<string, CommandFaults> faults) => _faults = faults;
 
-    /// <summary>Adds the filters, where there may be faults.</summary>
+    /// <summary>Adds the filter if faults are enabled.</summary>
     internal void Apply(IBusFactoryConfigurator bus, IRegistrationContext context)
     {
         if (_enabled)
             bus.UseConsumeFilter(typeof(ConsumeFilter<>), context);
     }
 
-    internal static bool DropsReply => Muted.Value;
+    /// <summary>Whether the current command gets no reply.</summary>
+    internal static bool DropsReply => ReplyDropped.Value;
 
     private static bool Roll(double rate) => rate > 0 && Random.Shared.NextDouble() < rate;
 
@@ -77,8 +75,12 @@ public sealed class FaultInjection
             if (Roll(fault.DropRate))
             {
                 if (Roll(0.5))
+                {
+                    // Without this, MassTransit would move the message to <queue>_skipped.
+                    await context.NotifyConsumed(TimeSpan.Zero, "faults");
                     return;
-                Muted.Value = true;
+                }
+                ReplyDropped.Value = true;
             }
             if (!context.Headers.TryGetHeader(CopyHeader, out _) && Roll(fault.DuplicateRate))
             {
@@ -91,12 +93,4 @@ public sealed class FaultInjection
 
         public void Probe(ProbeContext context) => context.CreateFilterScope("faults");
     }
-}
-
-/// <summary>How a service answers a command.</summary>
-public static class Replies
-{
-    /// <summary>Publishes the reply to a command, after its decision is committed.</summary>
-    public static Task ReplyAsync(this ConsumeContext context, object reply) =>
-        FaultInjection.DropsReply ? Task.CompletedTask : context.Publish(reply, reply.GetType(), context.CancellationToken);
 }

@@ -8,17 +8,17 @@ using Microsoft.Extensions.Options;
 
 namespace ConcertSaga.Shared.Hosting.Http;
 
-/// <summary>What a service knows of section <c>Gateway</c>.</summary>
+/// <summary>The settings of section <c>Gateway</c> that a service needs.</summary>
 public sealed class InnerWallOptions
 {
-    /// <summary>Known to the gateway and the services only. Required; AllInOne makes a new one at each start.</summary>
+    /// <summary>The secret that the gateway and the services share. Required; AllInOne creates one at each start.</summary>
     [Required, MinLength(16)]
     public string Secret { get; set; } = "";
 }
 
 /// <summary>
-/// The inner wall: a process answers only callers that present the gateway's secret, whatever the route, but for health. Nothing a caller
-/// can forge from outside (host, forwarded address, path) takes part in the decision.
+/// The inner wall: every route except health answers only callers that present the gateway's secret. The decision uses nothing that a
+/// client can forge, such as the host, a forwarded address or the path.
 /// </summary>
 public static class InnerWall
 {
@@ -33,32 +33,35 @@ public static class InnerWall
             var path = context.Request.Path;
             if (path == "/health/live" || path == "/health/ready" || PresentsSecret(context, secret))
                 return next(context);
-            // Indistinguishable from a route that does not exist.
+            // The same response as for a missing route.
             context.Response.StatusCode = StatusCodes.Status404NotFound;
             return Task.CompletedTask;
         });
     }
 
-    /// <summary>Puts single endpoints of an otherwise open process behind the wall: without the secret they do not exist.</summary>
+    /// <summary>Protects single endpoints of an otherwise public process. Without the secret, they respond with a 404.</summary>
     internal static void RequireGatewaySecret(this IEndpointConventionBuilder endpoints, IServiceProvider services)
     {
         var secret = Digest(services.GetRequiredService<IOptions<InnerWallOptions>>().Value.Secret);
         endpoints.Add(endpoint =>
         {
-            var answer = endpoint.RequestDelegate!;
+            var handle = endpoint.RequestDelegate!;
             endpoint.RequestDelegate = context =>
             {
                 if (PresentsSecret(context, secret))
-                    return answer(context);
+                    return handle(context);
                 context.Response.StatusCode = StatusCodes.Status404NotFound;
                 return Task.CompletedTask;
             };
         });
     }
 
-    /// <summary>Whether the request carries the secret; compared in constant time over digests, so that its length does not leak either.</summary>
-    internal static bool PresentsSecret(HttpContext context, byte[] secret) =>
+    /// <summary>
+    /// Whether the request carries the secret. Comparing digests in constant time hides even the secret's length.
+    /// </summary>
+    public static bool PresentsSecret(HttpContext context, byte[] secret) =>
         CryptographicOperations.FixedTimeEquals(Digest(context.Request.Headers[SecretHeader].ToString()), secret);
 
-    internal static byte[] Digest(string secret) => SHA256.HashData(Encoding.UTF8.GetBytes(secret));
+    /// <summary>The digest of a secret, for <see cref="PresentsSecret"/>.</summary>
+    public static byte[] Digest(string secret) => SHA256.HashData(Encoding.UTF8.GetBytes(secret));
 }

@@ -7,13 +7,16 @@ using Microsoft.Extensions.Hosting;
 
 namespace ConcertSaga.Shared.Hosting.Messaging;
 
-/// <summary>Puts a process on the configured bus.</summary>
+/// <summary>Connects a process to the configured bus.</summary>
 public static class MessagingRegistration
 {
+    /// <summary>The tag of the bus's own health check.</summary>
+    internal const string HealthTag = "broker";
+
     /// <summary>
-    /// Adds the bus of this process with the consumers <paramref name="configure"/> adds, each on the queue its definition names. On RabbitMQ
-    /// every work queue is a quorum queue with a delivery limit and a dead-letter queue <c>{queue}_dead</c>, and every publish is confirmed.
-    /// A broker that is away degrades the process; it does not stop it.
+    /// Adds the bus with the consumers that <paramref name="configure"/> registers, each on the queue its definition names. On RabbitMQ,
+    /// every work queue is a quorum queue with a delivery limit and the dead-letter queue <c>{queue}_dead</c>, and the broker confirms
+    /// every publish. An unreachable broker degrades the process but does not stop it.
     /// </summary>
     public static IHostApplicationBuilder AddMessaging(this IHostApplicationBuilder builder, Action<IBusRegistrationConfigurator> configure)
     {
@@ -26,15 +29,15 @@ public static class MessagingRegistration
             bus.ConfigureHealthCheckOptions(health =>
             {
                 health.MinimalFailureStatus = HealthStatus.Degraded;
-                health.Tags.Add("bus");
+                health.Tags.Add(HealthTag);
             });
             configure(bus);
             bus.AddConfigureEndpointsCallback((context, queue, endpoint) =>
             {
                 endpoint.PrefetchCount = options.PrefetchCount;
                 endpoint.ConcurrentMessageLimit = options.ConcurrentMessages;
-                FailurePolicy.Apply(endpoint);
-                // A temporary queue ends with its process; a quorum of replicas would be for nothing.
+                MessageRetry.Apply(endpoint);
+                // A temporary queue ends with its process, so replicas would not help.
                 if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit && !endpoint.InputAddress.Query.Contains("temporary=true"))
                     MakeQuorum(rabbit, queue, options);
             });
@@ -43,7 +46,8 @@ public static class MessagingRegistration
             {
                 bus.UsingInMemory((context, transport) =>
                 {
-                    Shape(transport, context);
+                    AddFilters(transport, context);
+                    FailureEndpoints.Add(transport, context, options);
                     transport.ConfigureEndpoints(context);
                 });
             }
@@ -53,21 +57,28 @@ public static class MessagingRegistration
                 bus.UsingRabbitMq((context, transport) =>
                 {
                     transport.Host(address);
-                    Shape(transport, context);
+                    AddFilters(transport, context);
+                    FailureEndpoints.Add(transport, context, options);
                     transport.ConfigureEndpoints(context);
                 });
             }
         });
 
-        void Shape(IBusFactoryConfigurator transport, IBusRegistrationContext context)
+        void AddFilters(IBusFactoryConfigurator transport, IBusRegistrationContext context)
         {
             transport.UseFilter(ActivatorUtilities.CreateInstance<ReservationCorrelation>(context));
             faults.Apply(transport, context);
         }
 
+        if (options.ConnectTimeout > TimeSpan.Zero)
+        {
+            builder.Services.AddSingleton<FirstConnection>();
+            builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
+                "first-connection", services => services.GetRequiredService<FirstConnection>(), HealthStatus.Unhealthy, []));
+        }
         builder.Services.AddOptions<MassTransitHostOptions>().Configure(host =>
         {
-            // The process serves reads while the broker is away, so the start does not wait for it.
+            // The process serves reads without the broker, so the start does not wait for it.
             host.WaitUntilStarted = false;
             host.StopTimeout = TimeSpan.FromSeconds(25);
             host.ConsumerStopTimeout = TimeSpan.FromSeconds(20);
@@ -75,11 +86,11 @@ public static class MessagingRegistration
         return builder;
     }
 
-    private static void MakeQuorum(IRabbitMqReceiveEndpointConfigurator endpoint, string queue, MessagingOptions options)
+    internal static void MakeQuorum(IRabbitMqReceiveEndpointConfigurator endpoint, string queue, MessagingOptions options)
     {
         endpoint.SetQuorumQueue();
         endpoint.SetQueueArgument("x-delivery-limit", options.DeliveryLimit);
-        // At least once needs reject-publish; without a length limit nothing is ever rejected for it.
+        // The strategy at-least-once needs reject-publish. Without a length limit, the queue never rejects a message.
         endpoint.SetQueueArgument("x-dead-letter-strategy", "at-least-once");
         endpoint.SetQueueArgument("x-overflow", "reject-publish");
         endpoint.BindDeadLetterQueue($"{queue}_dead", $"{queue}_dead", dead => dead.SetQuorumQueue());
@@ -92,8 +103,9 @@ public static class MessagingRegistration
         var text = configuration[key];
         if (string.IsNullOrWhiteSpace(text))
             throw new StartupException($"{key} is missing; {allowed}.");
-        // The value may hold a password, so it is not repeated in the error.
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var address) || address.Scheme is not ("amqp" or "amqps" or "rabbitmq" or "rabbitmqs"))
+        // The value may contain a password, so the message does not repeat it.
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var address)
+            || address.Scheme is not ("amqp" or "amqps" or "rabbitmq" or "rabbitmqs"))
             throw new StartupException($"{key} is not an AMQP address; {allowed}.");
         return address;
     }

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace ConcertSaga.Shared.Hosting.Messaging;
 
 /// <summary>
-/// Makes the reservation the correlation id of every message about one, and puts it into the scope of everything logged while such a message
-/// is handled, so that logs and traces of all processes can be searched by it.
+/// Uses the reservation's id as correlation id of its messages, and adds it to all log lines written while such a message is handled. So
+/// operators can search the logs and traces of all processes by it.
 /// </summary>
 internal sealed class ReservationCorrelation(ILogger<ReservationCorrelation> logger) : IFilter<ConsumeContext>
 {

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
@@ -7,14 +8,14 @@ using Microsoft.Extensions.Hosting;
 
 namespace ConcertSaga.Shared.Hosting;
 
-/// <summary>Options that are read and judged once, at start, with an error an operator can act on.</summary>
+/// <summary>Reads and checks options once at start, with errors that an operator can act on.</summary>
 public static class OptionsSections
 {
     /// <summary>
-    /// Binds a section, checks it by its validation attributes, and registers it. An unknown key, a value of the wrong form and a value out
-    /// of range each throw <see cref="StartupException"/> naming the key, what was found and what is allowed.
+    /// Binds a section, checks it by its validation attributes and <see cref="ICheckedOptions"/>, and registers it. An unknown key, a
+    /// malformed value or a value out of range throws a <see cref="StartupException"/> that names the key, the value and what is allowed.
     /// </summary>
-    /// <returns>The bound options, for use while services are being registered.</returns>
+    /// <returns>The bound options, for use during registration.</returns>
     public static TOptions AddOptionsSection<TOptions>(this IHostApplicationBuilder builder, string section)
         where TOptions : class, new()
     {
@@ -24,7 +25,7 @@ public static class OptionsSections
     }
 
     /// <summary>Binds and checks a section without registering it.</summary>
-    internal static TOptions BindOptions<TOptions>(this IConfigurationSection section)
+    public static TOptions BindOptions<TOptions>(this IConfigurationSection section)
         where TOptions : class, new()
     {
         var options = new TOptions();
@@ -34,6 +35,7 @@ public static class OptionsSections
 
     private static void Bind(IConfigurationSection section, object options)
     {
+        CheckIsSection(section);
         var properties = options.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance)
             .Where(property => property.CanWrite).ToDictionary(property => property.Name, StringComparer.OrdinalIgnoreCase);
 
@@ -41,31 +43,16 @@ public static class OptionsSections
         {
             if (!properties.TryGetValue(child.Key, out var property))
                 throw new StartupException(
-                    $"{child.Path} is not a setting; allowed: {string.Join(", ", properties.Keys.Select(key => $"{section.Path}:{key}"))}.");
-
+                    $"{child.Path} is not a setting; allowed: "
+                        + $"{string.Join(", ", properties.Keys.Select(key => $"{section.Path}:{key}"))}.");
             if (property.PropertyType == typeof(string[]))
-            {
-                // A list is given as an array in a file, or in one line with commas.
-                property.SetValue(options, child.Value?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-                    ?? [.. child.GetChildren().Select(item => item.Value ?? "")]);
-                continue;
-            }
-            if (property.GetValue(options) is { } group && group.GetType().Namespace?.StartsWith("ConcertSaga", StringComparison.Ordinal) is true
-                && group is not Enum)
-            {
-                // A group of settings with a class of its own, judged by the same rules.
-                if (!string.IsNullOrEmpty(child.Value))
-                    throw new StartupException($"{child.Path} is '{child.Value}'; allowed: settings below it, such as {child.Path}:Name=value.");
-                Bind(child, group);
-                continue;
-            }
-            if (child.Value is null)
-            {
-                // A collection: the configuration binder knows how to fill it.
-                property.SetValue(options, child.Get(property.PropertyType));
-                continue;
-            }
-            property.SetValue(options, Parse(child.Path, child.Value, Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType));
+                property.SetValue(options, List(child));
+            else if (property.GetValue(options) is IDictionary entries)
+                Fill(entries, child, property.PropertyType.GenericTypeArguments[1]);
+            else if (IsGroup(property.PropertyType))
+                Bind(child, property.GetValue(options)!);
+            else
+                property.SetValue(options, Single(child, Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType));
         }
 
         foreach (var (name, property) in properties)
@@ -74,46 +61,73 @@ public static class OptionsSections
             {
                 var value = property.GetValue(options);
                 if (!rule.IsValid(value))
-                    throw new StartupException($"{section.Path}:{name} is {Show(name, value)}; allowed: {Allowed(rule)}.");
+                    throw new StartupException(
+                        $"{section.Path}:{name} is {Show($"{section.Path}:{name}", value)}; allowed: {Allowed(rule)}.");
+            }
+        }
+        (options as ICheckedOptions)?.Check();
+    }
+
+    // The operator chooses the names, such as those of routes.
+    private static void Fill(IDictionary entries, IConfigurationSection section, Type type)
+    {
+        CheckIsSection(section);
+        foreach (var child in section.GetChildren())
+        {
+            if (IsGroup(type))
+            {
+                var group = Activator.CreateInstance(type)!;
+                Bind(child, group);
+                entries.Add(child.Key, group);
+            }
+            else
+            {
+                entries.Add(child.Key, Single(child, type));
             }
         }
     }
 
-    /// <summary>Reads one value of a key that belongs to no options class.</summary>
-    public static T Read<T>(this IConfiguration configuration, string key, T fallback) =>
-        configuration[key] is { Length: > 0 } text ? (T)Parse(key, text, typeof(T)) : fallback;
-
-    private static object Parse(string key, string text, Type type)
+    private static void CheckIsSection(IConfigurationSection section)
     {
-        try
-        {
-            return type == typeof(string) ? text
-                : type.IsEnum ? Enum.Parse(type, text, ignoreCase: true)
-                : type == typeof(TimeSpan) ? TimeSpan.Parse(text, CultureInfo.InvariantCulture)
-                : type == typeof(Uri) ? new Uri(text)
-                : Convert.ChangeType(text, type, CultureInfo.InvariantCulture);
-        }
-        catch (Exception exception) when (exception is FormatException or ArgumentException or OverflowException or InvalidCastException)
-        {
-            var allowed = type.IsEnum ? string.Join(", ", Enum.GetNames(type))
-                : type == typeof(TimeSpan) ? "a time span such as 00:00:10"
-                : type == typeof(bool) ? "true, false"
-                : type == typeof(Uri) ? "an absolute address such as http://localhost:8080"
-                : type == typeof(double) ? "a number" : "a whole number";
-            throw new StartupException($"{key} is '{text}'; allowed: {allowed}.");
-        }
+        if (!string.IsNullOrEmpty(section.Value))
+            throw new StartupException(
+                $"{section.Path} is {SettingText.Show(section.Path, section.Value)}; allowed: settings below it, such as "
+                    + $"{section.Path}:Name=value.");
     }
 
-    private static string Show(string name, object? value) =>
-        value is null or "" ? "missing"
-        // What an operator mistyped into a log may be most of a secret.
-        : name.EndsWith("Secret", StringComparison.Ordinal) || name.EndsWith("Key", StringComparison.Ordinal) ? "not fit"
-        : $"'{Convert.ToString(value, CultureInfo.InvariantCulture)}'";
+    // A nested options class.
+    private static bool IsGroup(Type type) => type.IsClass && type.Namespace?.StartsWith("ConcertSaga", StringComparison.Ordinal) is true;
+
+    private static object Single(IConfigurationSection child, Type type)
+    {
+        if (child.GetChildren().FirstOrDefault() is { } nested)
+            throw new StartupException($"{nested.Path} is not a setting; allowed: {child.Path}.");
+        return SettingValues.Parse(child.Path, child.Value
+            ?? throw new StartupException($"{child.Path} is missing; allowed: {SettingValues.Allowed(type)}."), type);
+    }
+
+    // A list is an array in a file, or one line with commas.
+    private static string[] List(IConfigurationSection child)
+    {
+        var items = child.GetChildren().ToArray();
+        if (!string.IsNullOrEmpty(child.Value))
+            return items is [] ? child.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                : throw new StartupException(
+                    $"{child.Path} is given twice; allowed: one line with commas, or {child.Path}:0, {child.Path}:1 and so on.");
+        if (Array.Find(items, item => !int.TryParse(item.Key, NumberStyles.None, CultureInfo.InvariantCulture, out _) || item.Value is null)
+            is { } wrong)
+            throw new StartupException($"{wrong.Path} is not a setting; allowed: {child.Path}:0, {child.Path}:1 and so on.");
+        return [.. items.Select(item => item.Value!)];
+    }
+
+    private static string Show(string key, object? value) =>
+        value is null or "" ? "missing" : SettingText.Show(key, Convert.ToString(value, CultureInfo.InvariantCulture));
 
     private static string Allowed(ValidationAttribute rule) => rule switch
     {
         RangeAttribute range => $"{range.Minimum} to {range.Maximum}",
         RequiredAttribute => "any value",
+        AllowedValuesAttribute names => string.Join(", ", names.Values.OfType<string>()),
         MinLengthAttribute length => $"at least {length.Length} characters",
         _ => rule.FormatErrorMessage("the value")
     };

@@ -1,4 +1,4 @@
 namespace ConcertSaga.Shared.Hosting;
 
-/// <summary>The process cannot start; the message is the one line its operator reads.</summary>
+/// <summary>Reports that the process cannot start. The operator sees its message as one line.</summary>
 public sealed class StartupException(string message) : Exception(message);

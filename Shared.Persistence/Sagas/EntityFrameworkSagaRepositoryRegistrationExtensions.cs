@@ -13,7 +13,7 @@ namespace MassTransit;
 public static class EntityFrameworkSagaRepositoryRegistrationExtensions
 {
     /// <summary>Stores the sagas of one type with Entity Framework Core.</summary>
-    /// <exception cref="ConfigurationException">No context was named.</exception>
+    /// <exception cref="ConfigurationException">The repository has no context.</exception>
     public static ISagaRegistrationConfigurator<TSaga> EntityFrameworkRepository<TSaga>(
         this ISagaRegistrationConfigurator<TSaga> configurator, Action<IEntityFrameworkSagaRepositoryConfigurator<TSaga>> configure)
         where TSaga : class, ISaga
@@ -24,34 +24,15 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
         return configurator;
     }
 
-    /// <summary>Stores every saga that is added without a repository of its own with Entity Framework Core.</summary>
+    /// <summary>Stores all sagas that have no repository of their own with Entity Framework Core.</summary>
     /// <param name="configurator">The registration.</param>
-    /// <param name="configure">Configures the repository of each.</param>
+    /// <param name="configure">Configures the repository of each saga type.</param>
     public static void SetEntityFrameworkSagaRepositoryProvider(
         this IRegistrationConfigurator configurator, Action<IEntityFrameworkSagaRepositoryConfigurator> configure) =>
         configurator.SetSagaRepositoryProvider(new RepositoryProvider(configure));
 
-    /// <summary>Locks rows as SQL Server does.</summary>
-    public static void UseSqlServer(this IEntityFrameworkSagaRepositoryConfigurator configurator, bool enableSchemaCaching = true) =>
-        configurator.LockStatementProvider = new SqlServerLockStatementProvider(enableSchemaCaching);
-
-    /// <summary>Locks rows as SQL Server does. The schema is the model's, whichever is named.</summary>
-    public static void UseSqlServer(this IEntityFrameworkSagaRepositoryConfigurator configurator, string schemaName, bool enableSchemaCaching = true) =>
-        configurator.LockStatementProvider = new SqlServerLockStatementProvider(schemaName, enableSchemaCaching);
-
-    /// <summary>Locks rows as PostgreSQL does.</summary>
-    public static void UsePostgres(this IEntityFrameworkSagaRepositoryConfigurator configurator, bool enableSchemaCaching = true) =>
-        configurator.LockStatementProvider = new PostgresLockStatementProvider(enableSchemaCaching);
-
-    /// <summary>Locks rows as PostgreSQL does. The schema is the model's, whichever is named.</summary>
-    public static void UsePostgres(this IEntityFrameworkSagaRepositoryConfigurator configurator, string schemaName, bool enableSchemaCaching = true) =>
-        configurator.LockStatementProvider = new PostgresLockStatementProvider(schemaName, enableSchemaCaching);
-
-    /// <summary>Relies on SQLite's transactions, which exclude each other.</summary>
-    public static void UseSqlite(this IEntityFrameworkSagaRepositoryConfigurator configurator, bool enableSchemaCaching = true) =>
-        configurator.LockStatementProvider = new SqliteLockStatementProvider(enableSchemaCaching);
-
-    private sealed class RepositoryProvider(Action<IEntityFrameworkSagaRepositoryConfigurator> configure) : ISagaRepositoryRegistrationProvider
+    private sealed class RepositoryProvider(Action<IEntityFrameworkSagaRepositoryConfigurator> configure)
+        : ISagaRepositoryRegistrationProvider
     {
         public void Configure<TSaga>(ISagaRegistrationConfigurator<TSaga> configurator)
             where TSaga : class, ISaga =>
@@ -76,13 +57,15 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
             where TContext : DbContext =>
             _register = Use<TContext>;
 
-        public void AddDbContext<TContext, TImplementation>(Action<IServiceProvider, DbContextOptionsBuilder<TImplementation>> optionsAction)
+        public void AddDbContext<TContext, TImplementation>(
+            Action<IServiceProvider, DbContextOptionsBuilder<TImplementation>> optionsAction)
             where TContext : DbContext
             where TImplementation : DbContext, TContext =>
             _register = services =>
             {
-                services.AddDbContext<TImplementation>((provider, options) => optionsAction(provider, (DbContextOptionsBuilder<TImplementation>)options));
-                // The documentation names DbContext here, for every saga anew; each saga keeps its own.
+                services.AddDbContext<TImplementation>((provider, options) =>
+                    optionsAction(provider, (DbContextOptionsBuilder<TImplementation>)options));
+                // The documentation uses DbContext as TContext for every saga; only the first registration may win.
                 services.TryAddScoped<TContext>(provider => provider.GetRequiredService<TImplementation>());
                 Use<TImplementation>(services);
             };
@@ -90,7 +73,9 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
         public void Register(ISagaRepositoryRegistrationConfigurator<TSaga> services)
         {
             services.AddSingleton(_options);
-            (_register ?? throw new ConfigurationException($"{typeof(TSaga).Name} has no context; name one with ExistingDbContext or AddDbContext."))(services);
+            if (_register is null)
+                throw new ConfigurationException($"{typeof(TSaga).Name} has no context. Call ExistingDbContext or AddDbContext.");
+            _register(services);
         }
 
         private void Use<TContext>(ISagaRepositoryRegistrationConfigurator<TSaga> services)

@@ -4,23 +4,23 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace MassTransit.EntityFrameworkCoreIntegration.Saga;
 
-/// <summary>Loads the sagas of many messages with one query, for handlers that need neither a lock nor a transaction.</summary>
+/// <summary>Loads the sagas of several messages with one query, for handlers that need neither a lock nor a transaction.</summary>
 internal sealed class SagaReader<TDbContext, TSaga>(IServiceScopeFactory scopes) : GroupedReader<TDbContext, Guid, TSaga>(scopes)
     where TDbContext : DbContext
     where TSaga : class, ISaga
 {
-    private readonly Func<TDbContext, List<Guid>, IAsyncEnumerable<TSaga>> _query = EF.CompileAsyncQuery((TDbContext database, List<Guid> keys) =>
-        database.Set<TSaga>().AsNoTracking().Where(saga => keys.Contains(saga.CorrelationId)));
+    private readonly Func<TDbContext, List<Guid>, IAsyncEnumerable<TSaga>> _query = EF.CompileAsyncQuery(
+        (TDbContext database, List<Guid> keys) => database.Set<TSaga>().AsNoTracking().Where(saga => keys.Contains(saga.CorrelationId)));
 
     private bool? _isPlain;
 
     /// <summary>
-    /// Whether a saga is one row and nothing else, so that an object read by one context is all another context has to know: no values beside
-    /// the class's properties, no parts, no classes derived from it, and no filter that depends on who asks.
+    /// Returns whether another context can take over a saga that this reader has loaded. This requires a plain row: no shadow properties,
+    /// owned types, complex properties, derived classes or query filters.
     /// </summary>
     public bool CanRead(DbContext database) => _isPlain ??= IsPlain(database.Model.FindEntityType(typeof(TSaga)));
 
-    protected override async Task<Dictionary<Guid, TSaga>> ReadAsync(TDbContext database, List<Guid> keys)
+    protected override async Task<Dictionary<Guid, TSaga>> QueryAsync(TDbContext database, List<Guid> keys)
     {
         var sagas = new Dictionary<Guid, TSaga>(keys.Count);
         await foreach (var saga in _query(database, keys).ConfigureAwait(false))
@@ -29,7 +29,8 @@ internal sealed class SagaReader<TDbContext, TSaga>(IServiceScopeFactory scopes)
     }
 
     private static bool IsPlain(IEntityType? type) =>
-        type is not null && type.BaseType is null && !type.GetDerivedTypes().Any() && !type.GetProperties().Any(property => property.IsShadowProperty())
+        type is not null && type.BaseType is null && !type.GetDerivedTypes().Any() && !type.GetProperties()
+            .Any(property => property.IsShadowProperty())
         && !type.GetComplexProperties().Any() && type.GetDeclaredQueryFilters().Count == 0
         && !type.GetNavigations().Any(navigation => navigation.IsEagerLoaded || navigation.TargetEntityType.IsOwned());
 }

@@ -3,20 +3,25 @@ using ConcertSaga.Benchmarks.Measuring;
 
 namespace ConcertSaga.Benchmarks.Gateways;
 
-/// <summary>A server of <see cref="GatewayHosts"/> that ends with this run.</summary>
+/// <summary>A server of <see cref="GatewayHost"/>; it ends with this run.</summary>
 internal sealed class HostProcess : IDisposable
 {
     private readonly Process _process;
 
-    private HostProcess(Process process, Uri address) => (_process, Address) = (process, address);
+    private HostProcess(Process process, Uri address)
+    {
+        _process = process;
+        Address = address;
+    }
 
     public Uri Address { get; }
 
     public int ProcessId => _process.Id;
 
-    public static async Task<HostProcess> StartAsync(string kind, Tickets tickets, string upstream)
+    public static async Task<HostProcess> StartAsync(string kind, TokenFactory tokens, string upstream)
     {
-        var process = Process.Start(new ProcessStartInfo("dotnet", [typeof(GatewayHosts).Assembly.Location, GatewayHosts.Name, kind, tickets.Text, upstream])
+        string[] arguments = [typeof(GatewayHost).Assembly.Location, GatewayHost.Name, kind, tokens.Text, upstream];
+        var process = Process.Start(new ProcessStartInfo("dotnet", arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true
@@ -25,7 +30,7 @@ internal sealed class HostProcess : IDisposable
         {
             if (!Uri.TryCreate(line, UriKind.Absolute, out var address) || address.Scheme != "http")
                 continue;
-            // What it says from now on is of no interest, but must not stop it.
+            // A full pipe would block the process.
             _ = process.StandardOutput.BaseStream.CopyToAsync(Stream.Null);
             return new HostProcess(process, address);
         }

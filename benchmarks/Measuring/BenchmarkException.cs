@@ -1,4 +1,4 @@
 namespace ConcertSaga.Benchmarks.Measuring;
 
-/// <summary>What ends a benchmark with one line and exit code 1.</summary>
+/// <summary>Ends a benchmark with one line and exit code 1.</summary>
 public sealed class BenchmarkException(string message) : Exception(message);

@@ -1,30 +1,31 @@
 namespace ConcertSaga.Benchmarks.Measuring;
 
-/// <summary>Latencies of millions of requests in little memory: each is counted in a class that is two percent wide.</summary>
+/// <summary>Latencies of millions of requests in little memory. Each class is two percent wide.</summary>
 internal sealed class Histogram
 {
-    private const double Growth = 1.02, Least = 0.01;
+    private const double Growth = 1.02, Min = 0.01;
 
     private readonly long[] _classes = new long[1024];
     private long _count;
 
     public long Count => Interlocked.Read(ref _count);
 
-    /// <summary>Counts one, from any thread.</summary>
+    /// <summary>Counts one latency. Thread-safe.</summary>
     public void Add(double milliseconds)
     {
-        Interlocked.Increment(ref _classes[Math.Clamp((int)(Math.Log(milliseconds / Least) / Math.Log(Growth)), 0, _classes.Length - 1)]);
+        Interlocked.Increment(ref _classes[Math.Clamp((int)(Math.Log(milliseconds / Min) / Math.Log(Growth)), 0, _classes.Length - 1)]);
         Interlocked.Increment(ref _count);
     }
 
-    /// <summary>Milliseconds below which a share of all lies; not a number of none.</summary>
+    /// <summary>The latency in milliseconds that this share of requests stays below; NaN if there are none.</summary>
     public double Percentile(double share)
     {
-        var (left, place) = (share * Count, 0);
+        var left = share * Count;
+        var place = 0;
         if (left == 0)
             return double.NaN;
         while (place < _classes.Length - 1 && (left -= _classes[place]) > 0)
             place++;
-        return Least * Math.Pow(Growth, place + 0.5);
+        return Min * Math.Pow(Growth, place + 0.5);
     }
 }

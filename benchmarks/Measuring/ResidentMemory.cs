@@ -3,24 +3,24 @@ using System.Globalization;
 
 namespace ConcertSaga.Benchmarks.Measuring;
 
-/// <summary>Memory a process of this machine has in use.</summary>
+/// <summary>Memory of a process on this machine.</summary>
 internal static class ResidentMemory
 {
-    /// <summary>In megabytes.</summary>
+    /// <summary>Resident megabytes.</summary>
     public static double Of(int processId)
     {
         using var process = Process.GetProcessById(processId);
         return process.WorkingSet64 / 1048576.0;
     }
 
-    /// <summary>The most it ever was, in megabytes.</summary>
-    public static double PeakOf(int processId) => Status(processId, "VmHWM:") / 1024;
+    /// <summary>The maximum so far, in megabytes.</summary>
+    public static double PeakOf(int processId) => Kilobytes(processId, "VmHWM:") / 1024;
 
-    /// <summary>What is the process's own and of no file, in bytes.</summary>
-    public static double PrivateOf(int processId) => 1024 * Status(processId, "RssAnon:");
+    /// <summary>Bytes that belong to no file.</summary>
+    public static double PrivateOf(int processId) => 1024 * Kilobytes(processId, "RssAnon:");
 
-    // In kilobytes.
-    private static double Status(int processId, string field) => double.Parse(
-        File.ReadLines($"/proc/{processId}/status").First(line => line.StartsWith(field, StringComparison.Ordinal)).Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1],
+    private static double Kilobytes(int processId, string field) => double.Parse(
+        File.ReadLines($"/proc/{processId}/status").First(line => line.StartsWith(field, StringComparison.Ordinal))
+            .Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1],
         CultureInfo.InvariantCulture);
 }

@@ -2,24 +2,24 @@ using System.Runtime.CompilerServices;
 
 namespace ConcertSaga.Benchmarks.Queues;
 
-internal enum PersonState : byte
+internal enum CustomerState : byte
 {
-    /// <summary>Has not entered.</summary>
+    /// <summary>Has not entered the queue.</summary>
     Away,
 
-    /// <summary>In line.</summary>
+    /// <summary>Has a waiting token.</summary>
     Waiting,
 
-    /// <summary>Went away without a word.</summary>
+    /// <summary>Left without notice.</summary>
     Vanished,
 
     /// <summary>Has a pass.</summary>
     Inside,
 
-    /// <summary>Bought.</summary>
+    /// <summary>Has bought a seat.</summary>
     Finished,
 
-    /// <summary>Came back when the offer was over.</summary>
+    /// <summary>Returned after the offer had expired.</summary>
     TooLate
 }
 
@@ -29,90 +29,93 @@ internal struct Signature
     private byte _first;
 }
 
-/// <summary>One of a million: what differs between waiting tokens instead of their text, and when to ask again.</summary>
-internal struct Person
+/// <summary>One of a million customers. It keeps the parts in which waiting tokens differ, not their text.</summary>
+internal struct WaitingCustomer
 {
     public Guid TokenId;
     public Signature Signature;
     public int IssuedAt, Exp, Number, Position;
 
-    /// <summary>When to ask again, in ticks of the schedule, and who asks after this one.</summary>
+    /// <summary>The tick of the next poll, and the next customer in the same list.</summary>
     public int Due, Next;
 
-    public PersonState State;
+    public CustomerState State;
     public byte Key, PollAfter;
 }
 
 /// <summary>
-/// All people, and who of them asks when. Whoever is told to come back in so many seconds stands in the list of that moment; whoever's
-/// moment has come is taken by a connection. People near the front have connections of their own: on a machine that cannot carry all polls
-/// that are due, the crowd is late and the front is not, as it is where there are enough gateways.
+/// All customers, with a timer wheel of their next polls. Each tick of the wheel has a list of customers; connections take those that are
+/// due. Customers near the front have their own connections. A machine that cannot carry all due polls delays the crowd and not the front,
+/// as enough gateways would.
 /// </summary>
 internal sealed class Crowd(int size, int near, TimeProvider clock)
 {
     public const int TicksPerSecond = 10;
 
-    // A hundred seconds; nobody is told to stay away longer.
-    private const int Moments = 1024, Nobody = -1;
+    // A hundred seconds; the gateway never asks for a longer pause.
+    private const int WheelSize = 1024, None = -1;
 
     private readonly Lock _gate = new();
-    private readonly int[] _moments = [.. Enumerable.Repeat(Nobody, Moments)];
-    private readonly (int First, int Last)[] _ready = [(Nobody, Nobody), (Nobody, Nobody)];
+    private readonly int[] _wheel = [.. Enumerable.Repeat(None, WheelSize)];
+    private readonly (int First, int Last)[] _ready = [(None, None), (None, None)];
     private readonly long _started = clock.GetTimestamp();
-    private int _at;
+    private int _tick;
 
-    public Person[] People { get; } = new Person[size];
+    public WaitingCustomer[] Customers { get; } = new WaitingCustomer[size];
 
-    /// <summary>Lets somebody ask again after so many seconds.</summary>
-    public void Schedule(int person, double seconds)
+    /// <summary>Schedules the next poll of a customer.</summary>
+    public void Schedule(int customer, double seconds)
     {
         lock (_gate)
         {
             Advance();
-            var due = _at + Math.Clamp((int)Math.Ceiling(seconds * TicksPerSecond), 1, Moments - 1);
-            People[person].Due = due;
-            People[person].Next = _moments[due % Moments];
-            _moments[due % Moments] = person;
+            var due = _tick + Math.Clamp((int)Math.Ceiling(seconds * TicksPerSecond), 1, WheelSize - 1);
+            Customers[customer].Due = due;
+            Customers[customer].Next = _wheel[due % WheelSize];
+            _wheel[due % WheelSize] = customer;
         }
     }
 
-    /// <summary>Takes somebody whose moment has come.</summary>
-    /// <returns>The person, and how late it is in seconds; null when nobody's has.</returns>
-    public (int Person, double Late)? Take(bool isNear)
+    /// <summary>Takes a customer whose poll is due.</summary>
+    /// <returns>The customer, and the delay of the poll in seconds; null if no poll is due.</returns>
+    public (int Customer, double Delay)? Take(bool isNear)
     {
         lock (_gate)
         {
             Advance();
             ref var ready = ref _ready[isNear ? 1 : 0];
-            if (ready.First == Nobody)
+            if (ready.First == None)
                 return null;
-            var person = ready.First;
-            ready.First = People[person].Next;
-            return (person, (double)(_at - People[person].Due) / TicksPerSecond);
+            var customer = ready.First;
+            ready.First = Customers[customer].Next;
+            return (customer, (double)(_tick - Customers[customer].Due) / TicksPerSecond);
         }
     }
 
     private void Advance()
     {
-        for (var now = (int)(clock.GetElapsedTime(_started).TotalSeconds * TicksPerSecond); _at < now;)
+        var now = (int)(clock.GetElapsedTime(_started).TotalSeconds * TicksPerSecond);
+        while (_tick < now)
         {
-            ref var moment = ref _moments[++_at % Moments];
-            for (var (person, next) = (moment, 0); person != Nobody; person = next)
+            ref var first = ref _wheel[++_tick % WheelSize];
+            var customer = first;
+            while (customer != None)
             {
-                next = People[person].Next;
-                Append(ref _ready[People[person].Position <= near ? 1 : 0], person);
+                var next = Customers[customer].Next;
+                Append(ref _ready[Customers[customer].Position <= near ? 1 : 0], customer);
+                customer = next;
             }
-            moment = Nobody;
+            first = None;
         }
     }
 
-    private void Append(ref (int First, int Last) list, int person)
+    private void Append(ref (int First, int Last) list, int customer)
     {
-        People[person].Next = Nobody;
-        if (list.First == Nobody)
-            list.First = person;
+        Customers[customer].Next = None;
+        if (list.First == None)
+            list.First = customer;
         else
-            People[list.Last].Next = person;
-        list.Last = person;
+            Customers[list.Last].Next = customer;
+        list.Last = customer;
     }
 }

@@ -6,8 +6,8 @@ using ConcertSaga.Benchmarks.Measuring;
 namespace ConcertSaga.Benchmarks.Queues;
 
 /// <summary>
-/// One connection on which one request follows the other. It reads of an answer its status, how long to stay away, and its body: a real
-/// client would cost more than what is measured, on a machine that has to run both.
+/// A connection that sends one request after the other. It reads only status, Retry-After and body of an answer. A real client would need
+/// more of the shared processor time than the measured server.
 /// </summary>
 internal sealed class CrowdConnection : IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed class CrowdConnection : IDisposable
     private readonly byte[] _answer = new byte[16 * 1024];
     private NetworkStream? _stream;
 
-    /// <summary>Where the next request is written.</summary>
+    /// <summary>Buffer for the next request.</summary>
     public byte[] Request { get; } = new byte[4 * 1024];
 
     public static async Task<CrowdConnection> OpenAsync(Uri address, CancellationToken cancellationToken)
@@ -26,16 +26,17 @@ internal sealed class CrowdConnection : IDisposable
         return connection;
     }
 
-    /// <summary>Sends so much of <see cref="Request"/> and waits for the answer, which is good until the next.</summary>
+    /// <summary>Sends the first bytes of <see cref="Request"/> and returns the answer, which is valid until the next call.</summary>
     public async ValueTask<Answer> SendAsync(int length, CancellationToken cancellationToken)
     {
         await _stream!.WriteAsync(Request.AsMemory(0, length), cancellationToken);
-        for (var read = 0; ;)
+        var read = 0;
+        while (true)
         {
-            var some = await _stream.ReadAsync(_answer.AsMemory(read), cancellationToken);
-            if (some == 0)
+            var count = await _stream.ReadAsync(_answer.AsMemory(read), cancellationToken);
+            if (count == 0)
                 throw new BenchmarkException($"the server closed a connection after: {Encoding.ASCII.GetString(_answer, 0, read)}");
-            read += some;
+            read += count;
             if (Read(_answer.AsSpan(0, read)) is { } answer)
                 return answer;
         }
@@ -67,20 +68,24 @@ internal sealed class CrowdConnection : IDisposable
                 return null;
             length = Join(body);
         }
-        return new Answer((text[9] - '0') * 100 + (text[10] - '0') * 10 + text[11] - '0', NumberOf(fields, "\r\nRetry-After: "u8) ?? 1, _answer.AsMemory(head + 4, length));
+        var status = (text[9] - '0') * 100 + (text[10] - '0') * 10 + text[11] - '0';
+        return new Answer(status, NumberOf(fields, "\r\nRetry-After: "u8) ?? 1, _answer.AsMemory(head + 4, length));
     }
 
-    // Puts chunks together where they lie.
+    // Joins the chunks in place.
     private static int Join(Span<byte> body)
     {
-        for (int from = 0, to = 0; ;)
+        var from = 0;
+        var to = 0;
+        while (true)
         {
             var line = body[from..].IndexOf("\r\n"u8);
             var size = int.Parse(body.Slice(from, line), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
             if (size == 0)
                 return to;
             body.Slice(from + line + 2, size).CopyTo(body[to..]);
-            (from, to) = (from + line + 2 + size + 2, to + size);
+            from += line + 2 + size + 2;
+            to += size;
         }
     }
 
@@ -94,7 +99,7 @@ internal sealed class CrowdConnection : IDisposable
     }
 }
 
-/// <summary>What came back.</summary>
+/// <summary>An answer of the server.</summary>
 internal readonly record struct Answer(int Status, int RetryAfter, ReadOnlyMemory<byte> Body)
 {
     public override string ToString() => $"{Status} {Encoding.UTF8.GetString(Body.Span).ReplaceLineEndings(" ")}";

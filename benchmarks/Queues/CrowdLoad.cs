@@ -1,11 +1,12 @@
 using System.Diagnostics;
-using System.Text.Json;
 using ConcertSaga.Benchmarks.Measuring;
 
 namespace ConcertSaga.Benchmarks.Queues;
 
-/// <summary>What people do: enter, ask again when they were told to, go in, pay; or vanish when it is nearly their turn.</summary>
-internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequests requests, Door door)
+/// <summary>
+/// Simulates the customers: they enter, poll when the gateway asks them to, fetch a pass, and pay; some vanish near the front.
+/// </summary>
+internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequestWriter requests, BookingStub booking)
 {
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(10);
 
@@ -14,18 +15,18 @@ internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequests reque
     private int _highest, _overtaken, _worse, _claimed, _tooLate, _vanished, _vanishedInside, _paid;
     private long _refused;
 
-    // Milliseconds and polls: of the crowd, and of those near the front.
-    private readonly long[] _late = new long[2], _asked = new long[2];
+    // Index 0: the crowd. Index 1: customers near the front.
+    private readonly long[] _delayMilliseconds = new long[2], _polls = new long[2];
 
-    /// <summary>Since the last <see cref="Restart"/>.</summary>
+    /// <summary>Polls since the last <see cref="Restart"/>.</summary>
     public Histogram Polls { get; private set; } = new();
 
     public Histogram Claims { get; } = new();
 
-    /// <summary>Places that were higher than one given before they were asked for.</summary>
+    /// <summary>Entries whose number is not above a number that was issued before their request.</summary>
     public int Overtaken => _overtaken;
 
-    /// <summary>Polls that showed a place behind the one before.</summary>
+    /// <summary>Polls that showed a worse position than the poll before.</summary>
     public int Worse => _worse;
 
     public int Claimed => _claimed;
@@ -34,54 +35,60 @@ internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequests reque
 
     public int Vanished => _vanished;
 
-    /// <summary>They had fetched the pass before they could vanish.</summary>
+    /// <summary>Customers who fetched a pass before they vanished.</summary>
     public int VanishedInside => _vanishedInside;
 
     public int Paid => _paid;
 
-    /// <summary>Answers 429 and 503.</summary>
+    /// <summary>Number of answers 429 and 503.</summary>
     public long Refused => _refused;
 
-    /// <summary>How late polls were on average, in seconds.</summary>
-    public double LateSeconds(bool isNear) => _late[isNear ? 1 : 0] / 1000.0 / Math.Max(1, _asked[isNear ? 1 : 0]);
+    /// <summary>The average delay of polls, in seconds.</summary>
+    public double DelaySeconds(bool isNear) => _delayMilliseconds[isNear ? 1 : 0] / 1000.0 / Math.Max(1, _polls[isNear ? 1 : 0]);
 
     public void Restart() => Polls = new Histogram();
 
-    /// <summary>These people enter, at the gateway or at the queue service itself, as fast as so many connections can.</summary>
-    /// <returns>How many did before the time was over, and how long each took.</returns>
+    /// <summary>Lets a range of customers enter as fast as the connections can, at the gateway or directly at the queue service.</summary>
+    /// <returns>The entries within the time limit, the elapsed seconds, and the latencies.</returns>
     public async Task<(int Count, double Seconds, Histogram Latencies)> EnterAsync(
         Uri address, bool isInner, int from, int to, int connections, TimeSpan limit, bool poll, CancellationToken cancellationToken)
     {
-        var (next, latencies, started) = (from - 1, new Histogram(), Stopwatch.GetTimestamp());
+        var next = from - 1;
+        var latencies = new Histogram();
+        var started = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, connections).Select(_ => Task.Run(async () =>
         {
             using var connection = await CrowdConnection.OpenAsync(address, cancellationToken);
-            while (Stopwatch.GetElapsedTime(started) < limit && Interlocked.Increment(ref next) is var person && person < to)
+            while (Stopwatch.GetElapsedTime(started) < limit && Interlocked.Increment(ref next) is var customer && customer < to)
             {
-                var (before, began) = (Volatile.Read(ref _highest), Stopwatch.GetTimestamp());
-                var length = isInner ? requests.WriteInnerEntry(connection.Request, person) : requests.WriteEntry(connection.Request, person);
+                var highestBefore = Volatile.Read(ref _highest);
+                var began = Stopwatch.GetTimestamp();
+                var length = isInner ? requests.WriteInnerEntry(connection.Request, customer)
+                    : requests.WriteEntry(connection.Request, customer);
                 var answer = await connection.SendAsync(length, cancellationToken);
                 latencies.Add(Stopwatch.GetElapsedTime(began).TotalMilliseconds);
                 if (answer.Status != 201)
-                    throw new BenchmarkException($"somebody who entered was answered {answer}");
-                Note(person, answer, before);
+                    throw new BenchmarkException($"an entry was answered with {answer}");
+                RecordEntry(customer, answer, highestBefore);
                 if (poll)
-                    WaitOn(person, crowd.People[person].PollAfter);
+                    ScheduleOrVanish(customer, crowd.Customers[customer].PollAfter);
             }
         }, cancellationToken)));
         return (Math.Min(next + 1, to) - from, Stopwatch.GetElapsedTime(started).TotalSeconds, latencies);
     }
 
-    /// <summary>So few people ask as often as they can, each time with another bearer token, as the many have.</summary>
-    public async Task AskOftenAsync(Uri address, int people, int connections, TimeSpan time, CancellationToken cancellationToken)
+    /// <summary>A few customers poll without a pause. Each poll has a new bearer token, because the polls of a crowd differ, too.</summary>
+    public async Task PollOftenAsync(Uri address, int customers, int connections, TimeSpan time, CancellationToken cancellationToken)
     {
-        var (age, started) = (0, Stopwatch.GetTimestamp());
-        await Task.WhenAll(Enumerable.Range(0, connections).Select(one => Task.Run(async () =>
+        var age = 0;
+        var started = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, connections).Select(first => Task.Run(async () =>
         {
             using var connection = await CrowdConnection.OpenAsync(address, cancellationToken);
-            for (var person = one; Stopwatch.GetElapsedTime(started) < time; person++)
+            for (var number = first; Stopwatch.GetElapsedTime(started) < time; number++)
             {
-                var length = requests.WritePoll(connection.Request, person % people, crowd.People[person % people], Interlocked.Increment(ref age));
+                var customer = number % customers;
+                var length = requests.WritePoll(connection.Request, customer, crowd.Customers[customer], Interlocked.Increment(ref age));
                 var began = Stopwatch.GetTimestamp();
                 var answer = await connection.SendAsync(length, cancellationToken);
                 if (answer.Status == 200)
@@ -90,66 +97,73 @@ internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequests reque
                 else if (answer.Status == 503)
                     await Task.Delay(Idle, cancellationToken);
                 else
-                    throw new BenchmarkException($"a poll was answered {answer}");
+                    throw new BenchmarkException($"a poll was answered with {answer}");
             }
         }, cancellationToken)));
     }
 
-    /// <summary>Those who entered early ask for the first time within the time they were told, from now on.</summary>
-    public void StartAsking(int people)
+    /// <summary>Spreads the first polls of the customers who entered early over the pause that each was given.</summary>
+    public void StartPolling(int customers)
     {
-        for (var person = 0; person < people; person++)
-            WaitOn(person, crowd.People[person].PollAfter * Random.Shared.NextDouble());
+        for (var customer = 0; customer < customers; customer++)
+            ScheduleOrVanish(customer, crowd.Customers[customer].PollAfter * Random.Shared.NextDouble());
     }
 
-    /// <summary>Everybody asks when it is time to, and pays when it is time to, until the end.</summary>
-    public Task LiveAsync(Uri address, int connections, int nearConnections, CancellationToken end) => Task.WhenAll(
-        [.. Enumerable.Range(0, connections).Select(one => Task.Run(() => AskAsync(address, one < nearConnections, end), CancellationToken.None)), PayAsync(end)]);
+    /// <summary>Polls and pays for all customers when they are due, until the end.</summary>
+    public Task RunAsync(Uri address, int connections, int nearConnections, CancellationToken end) => Task.WhenAll(
+        [.. Enumerable.Range(0, connections)
+            .Select(number => Task.Run(() => PollAsync(address, number < nearConnections, end), CancellationToken.None)),
+            PayAsync(end)]);
 
-    private async Task AskAsync(Uri address, bool isNear, CancellationToken end)
+    private async Task PollAsync(Uri address, bool isNear, CancellationToken end)
     {
         using var connection = await CrowdConnection.OpenAsync(address, CancellationToken.None);
         while (!end.IsCancellationRequested)
         {
-            if (crowd.Take(isNear) is not var (person, late))
+            if (crowd.Take(isNear) is not var (customer, delay))
             {
                 await Task.Delay(Idle, CancellationToken.None);
                 continue;
             }
-            var length = requests.WritePoll(connection.Request, person, crowd.People[person]);
+            var length = requests.WritePoll(connection.Request, customer, crowd.Customers[customer]);
             var began = Stopwatch.GetTimestamp();
             var answer = await connection.SendAsync(length, CancellationToken.None);
             var milliseconds = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
-            Interlocked.Add(ref _late[isNear ? 1 : 0], (long)(late * 1000));
-            Interlocked.Increment(ref _asked[isNear ? 1 : 0]);
-            if (answer.Status is 429 or 503)
-            {
-                Interlocked.Increment(ref _refused);
-                crowd.Schedule(person, answer.RetryAfter);
-                continue;
-            }
-            if (answer.Status == 410)
-            {
-                Interlocked.Increment(ref _tooLate);
-                crowd.People[person].State = PersonState.TooLate;
-                continue;
-            }
-            if (answer.Status != 200)
-                throw new BenchmarkException($"a poll was answered {answer}");
-            var said = Said.Read(answer.Body.Span);
-            if (said.IsActive)
-            {
-                Claims.Add(milliseconds);
-                Enter(person);
-                continue;
-            }
-            Polls.Add(milliseconds);
-            ref var place = ref crowd.People[person];
-            if (said.Position > place.Position)
-                Interlocked.Increment(ref _worse);
-            place.Position = said.Position;
-            WaitOn(person, said.PollAfter);
+            Interlocked.Add(ref _delayMilliseconds[isNear ? 1 : 0], (long)(delay * 1000));
+            Interlocked.Increment(ref _polls[isNear ? 1 : 0]);
+            RecordPoll(customer, answer, milliseconds);
         }
+    }
+
+    private void RecordPoll(int customer, Answer answer, double milliseconds)
+    {
+        ref var waiting = ref crowd.Customers[customer];
+        if (answer.Status is 429 or 503)
+        {
+            Interlocked.Increment(ref _refused);
+            crowd.Schedule(customer, answer.RetryAfter);
+            return;
+        }
+        if (answer.Status == 410)
+        {
+            Interlocked.Increment(ref _tooLate);
+            waiting.State = CustomerState.TooLate;
+            return;
+        }
+        if (answer.Status != 200)
+            throw new BenchmarkException($"a poll was answered with {answer}");
+        var place = QueuePlace.Read(answer.Body.Span);
+        if (place.IsActive)
+        {
+            Claims.Add(milliseconds);
+            GoInside(customer);
+            return;
+        }
+        Polls.Add(milliseconds);
+        if (place.Position > waiting.Position)
+            Interlocked.Increment(ref _worse);
+        waiting.Position = place.Position;
+        ScheduleOrVanish(customer, place.PollAfter);
     }
 
     private async Task PayAsync(CancellationToken end)
@@ -157,10 +171,10 @@ internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequests reque
         while (!end.IsCancellationRequested)
         {
             await Task.Delay(Idle, CancellationToken.None);
-            while (TakePayer() is { } person)
+            while (TakePayer() is { } customer)
             {
-                crowd.People[person].State = PersonState.Finished;
-                door.Pay(CrowdRequests.UserOf(person), crowd.People[person].TokenId);
+                crowd.Customers[customer].State = CustomerState.Finished;
+                booking.Pay(CrowdRequestWriter.UserOf(customer), crowd.Customers[customer].TokenId);
                 Interlocked.Increment(ref _paid);
             }
         }
@@ -172,77 +186,48 @@ internal sealed class CrowdLoad(QueuePlan plan, Crowd crowd, CrowdRequests reque
         }
     }
 
-    private void Enter(int person)
+    private void GoInside(int customer)
     {
         Interlocked.Increment(ref _claimed);
-        crowd.People[person].State = PersonState.Inside;
-        if (IsVanishing(person))
+        crowd.Customers[customer].State = CustomerState.Inside;
+        if (IsVanishing(customer))
         {
             Interlocked.Increment(ref _vanishedInside);
             return;
         }
         var stay = plan.StaySeconds * (0.5 + Random.Shared.NextDouble());
         lock (_gate)
-            _inside.Enqueue(person, Stopwatch.GetTimestamp() + (long)(stay * Stopwatch.Frequency));
+            _inside.Enqueue(customer, Stopwatch.GetTimestamp() + (long)(stay * Stopwatch.Frequency));
     }
 
-    // Whoever vanishes does so when it is nearly their turn, without a word.
-    private void WaitOn(int person, double seconds)
+    private void ScheduleOrVanish(int customer, double seconds)
     {
-        ref var place = ref crowd.People[person];
-        if (place.Position > plan.Near || !IsVanishing(person))
+        ref var waiting = ref crowd.Customers[customer];
+        if (waiting.Position > plan.Near || !IsVanishing(customer))
         {
-            crowd.Schedule(person, seconds);
+            crowd.Schedule(customer, seconds);
             return;
         }
-        place.State = PersonState.Vanished;
+        waiting.State = CustomerState.Vanished;
         Interlocked.Increment(ref _vanished);
     }
 
-    private bool IsVanishing(int person) => unchecked((uint)person * 2654435761u) < plan.Vanish * uint.MaxValue;
+    private bool IsVanishing(int customer) => unchecked((uint)customer * 2654435761u) < plan.Vanish * uint.MaxValue;
 
-    private void Note(int person, Answer answer, int highestBefore)
+    private void RecordEntry(int customer, Answer answer, int highestBefore)
     {
-        var said = Said.Read(answer.Body.Span);
-        ref var place = ref crowd.People[person];
-        requests.Keep(said.Token, person, ref place);
-        (place.State, place.Position, place.PollAfter) = (PersonState.Waiting, said.Position, (byte)said.PollAfter);
-        if (place.Number <= highestBefore)
+        var place = QueuePlace.Read(answer.Body.Span);
+        ref var waiting = ref crowd.Customers[customer];
+        requests.Keep(place.Token, customer, ref waiting);
+        waiting.State = CustomerState.Waiting;
+        waiting.Position = place.Position;
+        waiting.PollAfter = (byte)place.PollAfter;
+        if (waiting.Number <= highestBefore)
             Interlocked.Increment(ref _overtaken);
-        for (var highest = _highest; highest < place.Number;)
-            highest = Interlocked.CompareExchange(ref _highest, place.Number, highest) is var found && found == highest ? place.Number : found;
-    }
-
-    /// <summary>What is of interest of a token as clients see it.</summary>
-    private readonly ref struct Said
-    {
-        public ReadOnlySpan<byte> Token { get; private init; }
-
-        public bool IsActive { get; private init; }
-
-        public int Position { get; private init; }
-
-        public int PollAfter { get; private init; }
-
-        public static Said Read(ReadOnlySpan<byte> body)
+        for (var highest = _highest; highest < waiting.Number;)
         {
-            ReadOnlySpan<byte> token = default;
-            var (isActive, position, pollAfter) = (false, 0, 0);
-            var json = new Utf8JsonReader(body);
-            while (json.Read())
-            {
-                if (json.TokenType != JsonTokenType.PropertyName)
-                    continue;
-                if (json.ValueTextEquals("token"u8) && json.Read())
-                    token = json.ValueSpan;
-                else if (json.ValueTextEquals("status"u8) && json.Read())
-                    isActive = json.ValueTextEquals("Active"u8);
-                else if (json.ValueTextEquals("position"u8) && json.Read())
-                    position = json.GetInt32();
-                else if (json.ValueTextEquals("pollAfterSeconds"u8) && json.Read())
-                    pollAfter = json.GetInt32();
-            }
-            return new Said { Token = token, IsActive = isActive, Position = position, PollAfter = pollAfter };
+            var found = Interlocked.CompareExchange(ref _highest, waiting.Number, highest);
+            highest = found == highest ? waiting.Number : found;
         }
     }
 }

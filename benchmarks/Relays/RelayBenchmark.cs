@@ -3,9 +3,7 @@ using ConcertSaga.Benchmarks.Report;
 
 namespace ConcertSaga.Benchmarks.Relays;
 
-/// <summary>
-/// What the relay carries, and what a platform that is down does to those who reserve: nothing, it should turn out.
-/// </summary>
+/// <summary>Throughput and cost of the relay, and whether reservations slow down while the data platform is down.</summary>
 internal static class RelayBenchmark
 {
     public static async Task<int> RunAsync(RelayPlan plan, CancellationToken cancellation)
@@ -13,9 +11,10 @@ internal static class RelayBenchmark
         var faults = new List<string>();
         var loads = new Dictionary<RelayLoad, List<RelayRound>>();
         string machine;
-        await using (var servers = await Servers.StartAsync())
+        await using (var servers = await ServerPair.StartAsync())
         {
-            machine = await Machine.DescribeAsync(await servers.Database.ConnectionStringAsync(), new Uri(await servers.Broker.CreateVirtualHostAsync("machine")));
+            var broker = new Uri(await servers.Broker.CreateVirtualHostAsync("machine"));
+            machine = await Machine.DescribeAsync(await servers.Database.ConnectionStringAsync(), broker);
             Console.WriteLine(machine);
             for (var round = 1; round <= plan.Rounds; round++)
             {
@@ -27,36 +26,40 @@ internal static class RelayBenchmark
                     if (!loads.TryGetValue(load, out var rounds))
                         loads[load] = rounds = [];
                     rounds.Add(measured);
-                    Console.WriteLine($"round {round}, {load.Name}: {measured.PerSecond:0}/s, relay {measured.RelayCpu:0.000} and PostgreSQL {measured.DatabaseCpu:0.000} ms each, {measured.PeakMegabytes:0} MB");
+                    Console.WriteLine($"round {round}, {load.Name}: {measured.PerSecond:0}/s, relay {measured.RelayCpu:0.000} "
+                        + $"and PostgreSQL {measured.DatabaseCpu:0.000} ms each, {measured.PeakMegabytes:0} MB");
                 }
             }
         }
-        var table = new Table("load", "deliveries/s", "CPU ms each: relay", "PostgreSQL", "RabbitMQ", "peak MB a replica");
+        var table = new Table("load", "deliveries/s", "CPU ms each: relay", "PostgreSQL", "RabbitMQ", "peak MB per replica");
         foreach (var (load, rounds) in loads)
         {
             string Of(Func<RelayRound, double> figure, string format) => new Samples(rounds.Select(figure)).ToText(format);
-            table.Add(load.Name, Of(round => round.PerSecond, "0"), Of(round => round.RelayCpu, "0.000"), Of(round => round.DatabaseCpu, "0.000"),
+            table.Add(load.Name, Of(round => round.PerSecond, "0"), Of(round => round.RelayCpu, "0.000"),
+                Of(round => round.DatabaseCpu, "0.000"),
                 Of(round => round.BrokerCpu, "0.000"), Of(round => round.PeakMegabytes, "0"));
         }
         var text = $"""
             {machine}
-            A receiver that answers after {plan.DelayMilliseconds} ms, in the process that measures; {plan.Rounds} interleaved rounds of {plan.Deliveries} deliveries after {plan.Warm} to warm up; every fifth reservation has two. Median (least–most).
+            The receiver answers after {plan.DelayMilliseconds} ms and runs in the measuring process;
+            {plan.Rounds} interleaved rounds of {plan.Deliveries} deliveries after {plan.Warm} to warm up;
+            every fifth reservation has two. Median (minimum–maximum).
 
             {table}
             """;
 
         if (plan.Reservations > 0)
         {
-            var (booked, wrong) = await ReceiverRounds.RunAsync(plan, cancellation);
-            faults.AddRange(wrong);
-            text = $"{text}\n{booked}";
+            var (comparison, wrongTotals) = await ReceiverComparison.RunAsync(plan, cancellation);
+            faults.AddRange(wrongTotals);
+            text = $"{text}\n{comparison}";
         }
         Console.WriteLine();
         Console.WriteLine(text);
         if (plan.Write)
             await PerformanceDocument.WriteAsync("relay", text);
         faults.ForEach(fault => Console.Error.WriteLine($"benchmarks: wrong total: {fault}"));
-        Console.WriteLine(faults.Count == 0 ? "Totals are right: every delivery came, once and in order." : "Totals are wrong.");
+        Console.WriteLine(faults.Count == 0 ? "Totals are right: every delivery arrived once and in order." : "Totals are wrong.");
         return faults.Count == 0 ? 0 : 1;
     }
 }

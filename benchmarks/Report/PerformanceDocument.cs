@@ -3,12 +3,12 @@ using ConcertSaga.Testing;
 
 namespace ConcertSaga.Benchmarks.Report;
 
-/// <summary><c>docs/performance.md</c>: text by hand, and between markers what the benchmarks wrote.</summary>
+/// <summary><c>docs/performance.md</c>: handwritten text, and results of the benchmarks between markers.</summary>
 internal static class PerformanceDocument
 {
     private const string File = "docs/performance.md";
 
-    /// <summary>Replaces what stands between <c>&lt;!-- name:begin --&gt;</c> and <c>&lt;!-- name:end --&gt;</c>.</summary>
+    /// <summary>Replaces the text between <c>&lt;!-- name:begin --&gt;</c> and <c>&lt;!-- name:end --&gt;</c>.</summary>
     public static async Task WriteAsync(string name, string content)
     {
         var path = Path.Combine(Repository.Root, File);
@@ -17,8 +17,9 @@ internal static class PerformanceDocument
         var from = text.IndexOf(begin, StringComparison.Ordinal);
         var to = text.IndexOf(end, StringComparison.Ordinal);
         if (from < 0 || to < from)
-            throw new BenchmarkException($"{File} has no place for the result: the lines {begin.Trim()} and {end} are missing.");
-        await System.IO.File.WriteAllTextAsync(path, $"{text[..(from + begin.Length)]}{content.ReplaceLineEndings("\n").TrimEnd('\n')}\n{text[to..]}");
+            throw new BenchmarkException($"{File} lacks the lines {begin.Trim()} and {end}. Add them where the result belongs.");
+        await System.IO.File.WriteAllTextAsync(path,
+            $"{text[..(from + begin.Length)]}{content.ReplaceLineEndings("\n").TrimEnd('\n')}\n{text[to..]}");
     }
 
     /// <summary>Writes a picture.</summary>

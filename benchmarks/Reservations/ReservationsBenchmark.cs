@@ -2,58 +2,99 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using ConcertSaga.Benchmarks.Measuring;
 using ConcertSaga.Benchmarks.Report;
+using ConcertSaga.Benchmarks.Sagas;
+using Npgsql;
 
 namespace ConcertSaga.Benchmarks.Reservations;
 
-/// <summary>What one round came to; processor times are per reservation and process.</summary>
+/// <summary>Result of one round; processor times are per reservation and process.</summary>
 internal sealed record ReservationsRound(double PerSecond, double P50, double P99, double Commits, Dictionary<string, double> Cpu);
 
-/// <summary>People in a closed loop: each reserves the next seat when the last is confirmed.</summary>
+/// <summary>Customers in a closed loop: each reserves the next seat after the confirmation of the last.</summary>
 internal static class ReservationsBenchmark
 {
-    // What one charge may add; it buys the dearest three seats.
+    // The limit of one charge. It pays for the three most expensive seats.
     private const long Charge = 1_000_000;
 
-    // Of this process, which plays the people.
+    // This process, which simulates the customers.
     private const string Client = "client";
 
-    /// <summary>What is measured is what comes after the waiting room.</summary>
-    public static readonly string[] OpenDoors = ["--Queue:Capacity=100000", "--Queue:BatchSize=10000", "--Queue:Interval=00:00:00.1"];
+    /// <summary>Settings that admit all customers at once, because the waiting room is not measured.</summary>
+    public static readonly string[] FastAdmission = ["--Queue:Capacity=100000", "--Queue:BatchSize=10000", "--Queue:Interval=00:00:00.1"];
 
-    public static async Task<int> RunAsync(ReservationsPlan plan, CancellationToken cancellation)
+    public static async Task<int> RunAsync(ReservationsRunPlan plan, CancellationToken cancellation)
     {
-        await using var cluster = await Cluster.StartAsync(OpenDoors);
+        var booking = plan.Booking;
+        await using var servers = await ServerPair.StartAsync();
+        await using var bare = await SagaRun.StartAsync(servers, "bare", SagaVariantFactory.Bare, plan.Bare.Concurrency, plan.Bare);
+        await using var cluster = await Cluster.StartAsync(FastAdmission);
         var machine = await Machine.DescribeAsync(cluster.Database, cluster.Broker);
         Console.WriteLine(machine);
-        using var http = ClientOf(cluster, plan);
+        var seats = await AddSeatsAsync(cluster, plan);
+        using var http = ClientOf(cluster, booking);
 
-        await WarmAsync(http, plan, cancellation);
-        Console.WriteLine($"warm after {plan.Warm} reservations");
-        var rounds = new List<ReservationsRound>();
-        for (var round = 0; round < plan.Rounds; round++)
+        await WarmAsync(http, booking, cancellation);
+        Console.WriteLine($"warm after {booking.Warm} reservations");
+        var rounds = plan.Customers.ToDictionary(customers => customers, _ => new List<ReservationsRound>());
+        var (bareSpeed, bareLatency) = (new List<double>(), new List<double>());
+        var first = booking.Warm;
+        for (var round = 1; round <= booking.Rounds; round++)
         {
-            // Signing in, charging and waiting in line are no part of what is measured, nor of what is counted.
-            var shoppers = await SignInAsync(http, plan, plan.Reservations, cancellation);
-            var commits = await cluster.CommitsAsync();
-            var measured = await MeasureAsync(shoppers, cluster, plan, plan.Warm + round * plan.Reservations, cancellation);
-            rounds.Add(measured with { Commits = (await cluster.CommitsAsync() - commits) / plan.Reservations });
-            Console.WriteLine($"round {round + 1}: {rounds[^1].PerSecond:0} confirmed/s, p50 {rounds[^1].P50:0} ms, p99 {rounds[^1].P99:0} ms, {rounds[^1].Commits:0.0} commits a reservation");
+            foreach (var level in plan.Customers.Select(booking.With))
+            {
+                // Signing in, charging and waiting happen before the measurement.
+                var customers = await SignInAsync(http, level, level.Reservations, cancellation);
+                var commits = await cluster.CommitsAsync();
+                var measured = await MeasureAsync(customers, cluster, level, first, cancellation);
+                first += level.Reservations;
+                measured = measured with { Commits = (await cluster.CommitsAsync() - commits) / level.Reservations };
+                rounds[level.Concurrent].Add(measured);
+                Console.WriteLine($"round {round}, {level.Concurrent} customers: {measured.PerSecond:0} confirmed/s, "
+                    + $"p50 {measured.P50:0} ms, p99 {measured.P99:0} ms, {measured.Commits:0.0} commits per reservation");
+            }
+            await bare.StartRoundAsync();
+            bareSpeed.Add((await bare.MeasureAsync(null, plan.Bare)).PerSecond);
+            bareLatency.Add((await bare.MeasureAsync(ReservationsRunPlan.BareRate, plan.Bare)).P50);
+            await bare.CheckAsync();
+            Console.WriteLine($"round {round}, bare: {bareSpeed[^1]:0} sagas/s, "
+                + $"p50 {bareLatency[^1]:0.0} ms at {ReservationsRunPlan.BareRate}/s");
         }
 
         var text = $"""
             {machine}
-            {plan.Concurrent} people at the same time, one seat each time, {ReservationsPlan.Concerts * plan.Dates} dates; {plan.Rounds} rounds of {plan.Reservations} reservations after {plan.Warm} to warm up. Median (least–most).
+            One seat per reservation, {booking.SoldConcerts * booking.Schedules} schedules; {booking.Rounds} rounds after {booking.Warm}
+            reservations to warm up. Median (minimum–maximum). The bare saga in the same rounds: {new Samples(bareSpeed).ToText("0")}
+            sagas/s, p50 {new Samples(bareLatency).ToText("0.0")} ms at {ReservationsRunPlan.BareRate}/s.
 
-            {TableOf(rounds)}
+            {TableOf(rounds, new Samples(bareSpeed).Median, new Samples(bareLatency).Median)}
             """;
         Console.WriteLine();
         Console.WriteLine(text);
-        if (plan.Write)
-            await WriteAsync(rounds, text);
-        var faults = await FaultsAsync(cluster, plan);
+        if (booking.Write)
+            await WriteAsync(rounds[plan.Customers[^1]], text);
+        List<string> faults = [.. await FaultsAsync(cluster, plan.All, seats), .. bare.Faults];
         faults.ForEach(fault => Console.Error.WriteLine($"benchmarks: wrong total: {fault}"));
-        Console.WriteLine(faults.Count == 0 ? "Totals are right: every reservation confirmed and paid, as many seats sold." : "Totals are wrong.");
+        Console.WriteLine(faults.Count == 0 ? "Totals are right: every reservation is confirmed and paid, and as many seats are sold."
+            : "Totals are wrong.");
         return faults.Count == 0 ? 0 : 1;
+    }
+
+    // The halls of the demo data are too small for many customers. Returns the number of all seats.
+    private static async Task<int> AddSeatsAsync(Cluster cluster, ReservationsRunPlan plan)
+    {
+        var sold = plan.Booking.SoldConcerts * plan.Booking.Schedules;
+        var more = Math.Max(0, (plan.All + sold - 1) / sold - ReservationsPlan.SeatsPerSchedule);
+        await using var command = cluster.DatabaseOf("seats").CreateCommand("""
+            INSERT INTO "Seats" ("ScheduleId", "Number", "Price", "Status")
+            SELECT "ScheduleId", "TotalSeats" + n, 100, 'Available' FROM "Schedules", generate_series(1, $1) AS n
+            """);
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = more });
+        await command.ExecuteNonQueryAsync();
+        await using var count = cluster.DatabaseOf("seats").CreateCommand("""
+            UPDATE "Schedules" SET "TotalSeats" = "TotalSeats" + $1, "AvailableSeats" = "AvailableSeats" + $1, "Version" = "Version" + 1
+            """);
+        count.Parameters.Add(new NpgsqlParameter<int> { TypedValue = more });
+        return await count.ExecuteNonQueryAsync() * (ReservationsPlan.SeatsPerSchedule + more);
     }
 
     public static HttpClient ClientOf(Cluster cluster, ReservationsPlan plan) =>
@@ -62,62 +103,71 @@ internal static class ReservationsBenchmark
     public static async Task WarmAsync(HttpClient http, ReservationsPlan plan, CancellationToken cancellation) =>
         await ReserveAsync(await SignInAsync(http, plan, plan.Warm, cancellation), plan, 0, plan.Warm, cancellation);
 
-    public static async Task<ReservationsRound> MeasureAsync(Shopper[] shoppers, Cluster cluster, ReservationsPlan plan, int first, CancellationToken cancellation)
+    public static async Task<ReservationsRound> MeasureAsync(
+        BookingCustomer[] customers, Cluster cluster, ReservationsPlan plan, int first, CancellationToken cancellation)
     {
         var before = cluster.CpuTimes();
         before[Client] = CpuTime.Of(Environment.ProcessId);
         var watch = Stopwatch.StartNew();
-        double[] latencies = [.. (await ReserveAsync(shoppers, plan, first, plan.Reservations, cancellation)).Order()];
+        double[] latencies = [.. (await ReserveAsync(customers, plan, first, plan.Reservations, cancellation)).Order()];
         var seconds = watch.Elapsed.TotalSeconds;
         var after = cluster.CpuTimes();
         after[Client] = CpuTime.Of(Environment.ProcessId);
-        return new ReservationsRound(plan.Reservations / seconds, Samples.Percentile(latencies, 0.5), Samples.Percentile(latencies, 0.99), double.NaN,
-            after.ToDictionary(one => one.Key, one => (one.Value - before[one.Key]) / plan.Reservations));
+        return new ReservationsRound(plan.Reservations / seconds, Samples.Percentile(latencies, 0.5), Samples.Percentile(latencies, 0.99),
+            double.NaN,
+            after.ToDictionary(pair => pair.Key, pair => (pair.Value - before[pair.Key]) / plan.Reservations));
     }
 
-    public static async Task<Shopper[]> SignInAsync(HttpClient http, ReservationsPlan plan, int reservations, CancellationToken cancellation)
+    public static async Task<BookingCustomer[]> SignInAsync(
+        HttpClient http, ReservationsPlan plan, int reservations, CancellationToken cancellation)
     {
-        var shoppers = new Shopper[(reservations + PerUser(plan, reservations) - 1) / PerUser(plan, reservations)];
-        await Parallel.ForAsync(0, shoppers.Length, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = cancellation },
-            async (place, _) => shoppers[place] = await Shopper.SignInAsync(http, Charge, ReservationsPlan.Concerts));
-        return shoppers;
+        var perCustomer = ReservationsPerCustomer(plan, reservations);
+        var customers = new BookingCustomer[(reservations + perCustomer - 1) / perCustomer];
+        await Parallel.ForAsync(0, customers.Length, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = cancellation },
+            async (place, _) => customers[place] = await BookingCustomer.SignInAsync(
+                http, Charge, Enumerable.Range(1, plan.SoldConcerts)));
+        return customers;
     }
 
-    // Nobody has two reservations under way, so there must be enough people for those who are busy at the same time.
-    private static int PerUser(ReservationsPlan plan, int reservations) => Math.Clamp(reservations / plan.Concurrent, 1, ReservationsPlan.MostPerUser);
+    // A customer has one reservation at a time, so there are at least as many customers as concurrent reservations.
+    private static int ReservationsPerCustomer(ReservationsPlan plan, int reservations) =>
+        Math.Clamp(reservations / plan.Concurrent, 1, plan.SoldConcerts);
 
-    private static async Task<IEnumerable<double>> ReserveAsync(Shopper[] shoppers, ReservationsPlan plan, int first, int count, CancellationToken cancellation)
+    private static async Task<IEnumerable<double>> ReserveAsync(
+        BookingCustomer[] customers, ReservationsPlan plan, int first, int count, CancellationToken cancellation)
     {
         var latencies = new ConcurrentBag<double>();
-        var perUser = PerUser(plan, count);
-        await Parallel.ForAsync(0, shoppers.Length, new ParallelOptions { MaxDegreeOfParallelism = plan.Concurrent, CancellationToken = cancellation },
+        var perCustomer = ReservationsPerCustomer(plan, count);
+        await Parallel.ForAsync(0, customers.Length,
+            new ParallelOptions { MaxDegreeOfParallelism = plan.Concurrent, CancellationToken = cancellation },
             async (place, _) =>
             {
-                for (var number = place * perUser; number < Math.Min((place + 1) * perUser, count); number++)
+                for (var number = place * perCustomer; number < Math.Min((place + 1) * perCustomer, count); number++)
                 {
-                    // Concert after concert, then date after date, then seat after seat, so that people meet as little as the dates allow.
-                    var (rest, concert) = Math.DivRem(first + number, ReservationsPlan.Concerts);
-                    var (seat, date) = Math.DivRem(rest, plan.Dates);
-                    latencies.Add(await shoppers[place].ReserveAsync(concert * ReservationsPlan.DatesOfConcert + date + 1, seat + 1));
+                    // The concert changes first, then the schedule, then the seat: customers rarely compete for one schedule.
+                    var (rest, concert) = Math.DivRem(first + number, plan.SoldConcerts);
+                    var (seat, schedule) = Math.DivRem(rest, plan.Schedules);
+                    latencies.Add(await customers[place].ReserveAsync(concert * ReservationsPlan.SchedulesPerConcert + schedule + 1,
+                        seat + 1));
                 }
             });
         return latencies;
     }
 
-    public static async Task<List<string>> FaultsAsync(Cluster cluster, ReservationsPlan plan)
+    public static async Task<List<string>> FaultsAsync(Cluster cluster, int all, int seats)
     {
-        var all = plan.Warm + plan.Rounds * plan.Reservations;
         var paid = await cluster.NumberAsync("orchestrator", "SELECT coalesce(sum(\"TotalPrice\"), 0)::bigint FROM \"Reservations\"");
-        var charged = await cluster.NumberAsync("points", "SELECT coalesce(sum(\"Amount\"), 0)::bigint FROM \"LedgerEntries\" WHERE \"Kind\" = 'Charge'");
+        var charged = await cluster.NumberAsync("points",
+            "SELECT coalesce(sum(\"Amount\"), 0)::bigint FROM \"LedgerEntries\" WHERE \"Kind\" = 'Charge'");
         (string What, string Owner, string Sql, long Expected)[] totals =
         [
             ("reservations", "orchestrator", "SELECT count(*) FROM \"Reservations\"", all),
             ("confirmed reservations", "orchestrator", "SELECT count(*) FROM \"Reservations\" WHERE \"CurrentState\" = 'Confirmed'", all),
-            ("messages left in the outbox", "orchestrator", "SELECT count(*) FROM \"OutboxMessage\"", 0),
+            ("remaining outbox messages", "orchestrator", "SELECT count(*) FROM \"OutboxMessage\"", 0),
             ("seats with an owner", "seats", "SELECT count(*) FROM \"Seats\" WHERE \"ReservationId\" IS NOT NULL", all),
-            ("available seats", "seats", "SELECT sum(\"AvailableSeats\")::bigint FROM \"Schedules\"", ReservationsPlan.Concerts * ReservationsPlan.DatesOfConcert * ReservationsPlan.SeatsOfDate - all),
+            ("available seats", "seats", "SELECT sum(\"AvailableSeats\")::bigint FROM \"Schedules\"", seats - all),
             ("payments", "payments", "SELECT count(*) FROM \"Payments\"", all),
-            ("points left", "points", "SELECT sum(\"Balance\")::bigint FROM \"Accounts\"", charged - paid)
+            ("remaining points", "points", "SELECT sum(\"Balance\")::bigint FROM \"Accounts\"", charged - paid)
         ];
         var faults = new List<string>();
         foreach (var (what, owner, sql, expected) in totals)
@@ -128,18 +178,21 @@ internal static class ReservationsBenchmark
         return faults;
     }
 
-    private static string TableOf(List<ReservationsRound> rounds)
+    private static string TableOf(Dictionary<int, List<ReservationsRound>> levels, double bareSpeed, double bareLatency)
     {
-        Samples Of(Func<ReservationsRound, double> figure) => new(rounds.Select(figure));
-        var whole = new Table("figure", "");
-        whole.Add("confirmed/s", Of(round => round.PerSecond).ToText("0"));
-        whole.Add("p50 ms, request to confirmed", Of(round => round.P50).ToText("0"));
-        whole.Add("p99 ms", Of(round => round.P99).ToText("0"));
-        whole.Add("commits a reservation", Of(round => round.Commits).ToText("0.0"));
-        whole.Add("CPU ms a reservation, all", Of(round => round.Cpu.Values.Sum()).ToText("0.0"));
-        foreach (var process in rounds[0].Cpu.Keys)
-            whole.Add($"CPU ms, {process}", Of(round => round.Cpu[process]).ToText("0.0"));
-        return whole.ToString();
+        var table = new Table(["customers", .. levels.Keys.Select(customers => $"{customers}")]);
+        void Add(string name, string format, Func<ReservationsRound, double> figure) =>
+            table.Add([name, .. levels.Values.Select(rounds => new Samples(rounds.Select(figure)).ToText(format))]);
+        Add("confirmed/s", "0", round => round.PerSecond);
+        Add("confirmed/s ÷ bare sagas/s", "0.00", round => round.PerSecond / bareSpeed);
+        Add("p50 ms, request to confirmed", "0", round => round.P50);
+        Add("p50 ÷ that of the bare saga at a light load", "0.0", round => round.P50 / bareLatency);
+        Add("p99 ms", "0", round => round.P99);
+        Add("commits per reservation", "0.0", round => round.Commits);
+        Add("CPU ms per reservation, all", "0.0", round => round.Cpu.Values.Sum());
+        foreach (var process in levels.Values.First()[0].Cpu.Keys)
+            Add($"CPU ms, {process}", "0.0", round => round.Cpu[process]);
+        return table.ToString();
     }
 
     private static async Task WriteAsync(List<ReservationsRound> rounds, string text)
@@ -147,7 +200,7 @@ internal static class ReservationsBenchmark
         var cost = BarChart.Draw("Processor time of a reservation, ms", [.. rounds[0].Cpu.Keys.Select(process =>
         {
             var samples = new Samples(rounds.Select(round => round.Cpu[process]));
-            return new Bar(process, [samples.Median], $"{samples.Median:0.0}", samples.Least, samples.Most);
+            return new Bar(process, [samples.Median], $"{samples.Median:0.0}", samples.Min, samples.Max);
         })]);
         await PerformanceDocument.WriteAsync("reservations",
             $"{text}\n{await PerformanceDocument.WritePictureAsync("reservations-cpu", "Processor time of a reservation", cost)}");

@@ -8,13 +8,12 @@ using RabbitMQ.Client;
 namespace ConcertSaga.Benchmarks.Sagas;
 
 /// <summary>
-/// One queue with its inbox and outbox. A message passes three stages, and nobody waits in between: its transaction, the publish of what it
-/// sent, and after the confirm the delete of the outbox row together with those of whatever other messages are waiting; then it is
-/// acknowledged.
+/// One queue with its inbox and outbox. A message passes three stages without a wait in between: its transaction, the publish of its
+/// outgoing message, and after the confirm a delete of outbox rows in groups. Then the endpoint acknowledges it.
 /// </summary>
 internal sealed class BareEndpoint : AsyncDefaultBasicConsumer, IAsyncDisposable
 {
-    private const int MostPerDelete = 256;
+    private const int MaxPerDelete = 256;
 
     private readonly SagaSettings _settings;
     private readonly string _schema;
@@ -22,7 +21,8 @@ internal sealed class BareEndpoint : AsyncDefaultBasicConsumer, IAsyncDisposable
     private readonly BarePublisher _publisher;
     private readonly ConcurrentBag<BareTransaction> _idle = [];
 
-    private readonly Channel<(Guid Message, ulong DeliveryTag)> _delivered = System.Threading.Channels.Channel.CreateUnbounded<(Guid, ulong)>(
+    private readonly Channel<(Guid Message, ulong DeliveryTag)> _confirmed =
+        System.Threading.Channels.Channel.CreateUnbounded<(Guid, ulong)>(
         new UnboundedChannelOptions { SingleReader = true });
 
     private readonly Task _deleting;
@@ -30,14 +30,17 @@ internal sealed class BareEndpoint : AsyncDefaultBasicConsumer, IAsyncDisposable
     private BareEndpoint(SagaSettings settings, string schema, NpgsqlDataSource source, IChannel channel, BarePublisher publisher)
         : base(channel)
     {
-        (_settings, _schema, _source, _publisher) = (settings, schema, source, publisher);
+        _settings = settings;
+        _schema = schema;
+        _source = source;
+        _publisher = publisher;
         _deleting = Task.Run(DeleteGroupsAsync);
     }
 
     public static async Task<BareEndpoint> OpenAsync(SagaSettings settings, string schema, NpgsqlDataSource source, IConnection broker)
     {
-        // The channel hands out as many messages at the same time as the endpoint may handle.
-        var channel = await broker.CreateChannelAsync(new CreateChannelOptions(false, false, consumerDispatchConcurrency: (ushort)settings.Concurrency));
+        var channel = await broker.CreateChannelAsync(
+            new CreateChannelOptions(false, false, consumerDispatchConcurrency: (ushort)settings.Concurrency));
         var queue = settings.QueueOf(schema);
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false,
             settings.Quorum ? new Dictionary<string, object?> { ["x-queue-type"] = "quorum" } : null);
@@ -67,9 +70,9 @@ internal sealed class BareEndpoint : AsyncDefaultBasicConsumer, IAsyncDisposable
                 _publisher.Publish(sent, confirmed =>
                 {
                     if (confirmed)
-                        _delivered.Writer.TryWrite((id, deliveryTag));
+                        _confirmed.Writer.TryWrite((id, deliveryTag));
                     else
-                        _ = RequeueAsync(deliveryTag, "the broker refused a message").AsTask();
+                        _ = RequeueAsync(deliveryTag, "the broker rejected a message").AsTask();
                 });
                 return;
             }
@@ -79,7 +82,7 @@ internal sealed class BareEndpoint : AsyncDefaultBasicConsumer, IAsyncDisposable
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            // The transaction is undone with its connection; the message comes again, and the inbox tells what had been done.
+            // Closing the connection rolls the transaction back. The inbox deduplicates the redelivered message.
             if (transaction is not null)
                 await transaction.DisposeAsync();
             await RequeueAsync(deliveryTag, exception.Message);
@@ -88,34 +91,35 @@ internal sealed class BareEndpoint : AsyncDefaultBasicConsumer, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _delivered.Writer.TryComplete();
+        _confirmed.Writer.TryComplete();
         await _deleting;
         foreach (var transaction in _idle)
             await transaction.DisposeAsync();
     }
 
-    private async ValueTask RequeueAsync(ulong deliveryTag, string why)
+    private async ValueTask RequeueAsync(ulong deliveryTag, string reason)
     {
-        await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{_schema}: {why}"));
+        await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{_schema}: {reason}"));
         if (Channel.IsOpen)
             await Channel.BasicNackAsync(deliveryTag, multiple: false, requeue: true);
     }
 
-    // Whatever is waiting goes into one delete; nobody waits for a timer.
+    // A group is everything that waits at the moment; no timer delays a delete.
     private async Task DeleteGroupsAsync()
     {
         await using var connection = await _source.OpenConnectionAsync();
 #pragma warning disable CA2100 // The schema is a constant.
-        await using var delete = new NpgsqlCommand($"DELETE FROM {_schema}.\"OutboxMessage\" WHERE \"InboxMessageId\" = ANY($1)", connection);
+        await using var delete = new NpgsqlCommand($"DELETE FROM {_schema}.\"OutboxMessage\" WHERE \"InboxMessageId\" = ANY($1)",
+            connection);
 #pragma warning restore CA2100
         var messages = new NpgsqlParameter<Guid[]> { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid };
         delete.Parameters.Add(messages);
-        var group = new List<(Guid Message, ulong DeliveryTag)>(MostPerDelete);
-        while (await _delivered.Reader.WaitToReadAsync())
+        var group = new List<(Guid Message, ulong DeliveryTag)>(MaxPerDelete);
+        while (await _confirmed.Reader.WaitToReadAsync())
         {
-            while (group.Count < MostPerDelete && _delivered.Reader.TryRead(out var one))
-                group.Add(one);
-            messages.TypedValue = [.. group.Select(one => one.Message)];
+            while (group.Count < MaxPerDelete && _confirmed.Reader.TryRead(out var confirmed))
+                group.Add(confirmed);
+            messages.TypedValue = [.. group.Select(confirmed => confirmed.Message)];
             try
             {
                 await delete.ExecuteNonQueryAsync();

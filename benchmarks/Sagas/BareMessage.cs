@@ -6,7 +6,7 @@ using RabbitMQ.Client;
 
 namespace ConcertSaga.Benchmarks.Sagas;
 
-/// <summary>A message on its way out; the same whether it comes from memory or, after a crash, from its outbox row.</summary>
+/// <summary>An outgoing message, from memory or, after a crash, from its outbox row.</summary>
 internal sealed record BareMessage(Guid Id, string Queue, string Type, byte[] Body)
 {
     public static BareMessage Of<T>(string queue, T message, JsonTypeInfo<T> json) =>
@@ -14,8 +14,8 @@ internal sealed record BareMessage(Guid Id, string Queue, string Type, byte[] Bo
 }
 
 /// <summary>
-/// A channel that publishes with confirms. It counts for itself instead of using the client's tracking, which adds a header to each message
-/// and a waiting task to each publish.
+/// A channel that publishes with confirms. It tracks them itself, because the client's tracking adds a header to each message and a task to
+/// each publish.
 /// </summary>
 internal sealed class BarePublisher
 {
@@ -39,19 +39,24 @@ internal sealed class BarePublisher
 
     /// <summary>Hands a message to the broker.</summary>
     /// <param name="message">The message.</param>
-    /// <param name="settled">Called when the broker has confirmed it, or has refused to.</param>
+    /// <param name="settled">Called with the broker's confirm or rejection.</param>
     public void Publish(BareMessage message, Action<bool> settled) => _outgoing.Writer.TryWrite((message, settled));
 
     private async Task PublishAllAsync()
     {
-        // The broker numbers a channel's messages in their order, from one.
+        // The broker numbers the messages of a channel from one.
         ulong published = 0;
         await foreach (var (message, settled) in _outgoing.Reader.ReadAllAsync())
         {
             lock (_waiting)
                 _waiting.Add(++published, settled);
             await _channel.BasicPublishAsync("", message.Queue, mandatory: false,
-                new BasicProperties { Persistent = true, MessageId = message.Id.ToString("n", CultureInfo.InvariantCulture), Type = message.Type }, message.Body);
+                new BasicProperties
+                {
+                    Persistent = true,
+                    MessageId = message.Id.ToString("n", CultureInfo.InvariantCulture),
+                    Type = message.Type
+                }, message.Body);
         }
     }
 
@@ -62,13 +67,13 @@ internal sealed class BarePublisher
         {
             for (var next = multiple ? _oldest : number; next <= number; next++)
             {
-                if (_waiting.Remove(next, out var one))
-                    settled.Add(one);
+                if (_waiting.Remove(next, out var callback))
+                    settled.Add(callback);
             }
             if (multiple)
                 _oldest = number + 1;
         }
-        settled.ForEach(one => one(confirmed));
+        settled.ForEach(callback => callback(confirmed));
         return Task.CompletedTask;
     }
 }

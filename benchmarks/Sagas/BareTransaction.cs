@@ -6,8 +6,8 @@ using NpgsqlTypes;
 namespace ConcertSaga.Benchmarks.Sagas;
 
 /// <summary>
-/// A connection with everything prepared that consuming one message takes, used by one handler at a time. First round trip: begin, claim the
-/// message in the inbox, read the saga. Second: saga or decision, history, outbox, commit.
+/// A connection with prepared statements for consuming a message; one handler uses it at a time. The first round trip begins, claims the
+/// message in the inbox and reads the saga. The second writes saga or decision, history and outbox, and commits.
 /// </summary>
 internal sealed class BareTransaction : IAsyncDisposable
 {
@@ -23,23 +23,32 @@ internal sealed class BareTransaction : IAsyncDisposable
 
     private BareTransaction(SagaSettings settings, string schema, NpgsqlConnection connection)
     {
-        (_settings, _schema, _connection) = (settings, schema, connection);
+        _settings = settings;
+        _schema = schema;
+        _connection = connection;
         var claim = $"""INSERT INTO {schema}."InboxState" ("MessageId") VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1""";
-        var read = """SELECT "CurrentState", "Version", "UserId", "ScheduleId", "SeatNumbers", "Amount" FROM saga."Sagas" WHERE "CorrelationId" = $1""";
-        // A change that another handler was faster with collides on the key of its history row, and with it the whole transaction.
+        var read = """
+            SELECT "CurrentState", "Version", "UserId", "ScheduleId", "SeatNumbers", "Amount" FROM saga."Sagas" WHERE "CorrelationId" = $1
+            """;
+        // A concurrent change fails the transaction: both write a history row with the same key.
         var history = """INSERT INTO saga."Transitions" VALUES ($1, $2, $3, $4, $5, $6, $7)""";
         var outbox = $"""INSERT INTO {schema}."OutboxMessage" VALUES ($1, 1, $2, $3, $4, $5)""";
-        var update = """UPDATE saga."Sagas" SET "CurrentState" = $1, "Version" = $2, "UpdatedAt" = $3 WHERE "CorrelationId" = $4 AND "Version" = $5""";
+        var update = """
+            UPDATE saga."Sagas" SET "CurrentState" = $1, "Version" = $2, "UpdatedAt" = $3 WHERE "CorrelationId" = $4 AND "Version" = $5
+            """;
         NpgsqlDbType[] keys = [NpgsqlDbType.Uuid];
-        NpgsqlDbType[] changes = [NpgsqlDbType.Text, NpgsqlDbType.Integer, NpgsqlDbType.TimestampTz, NpgsqlDbType.Uuid, NpgsqlDbType.Integer];
-        NpgsqlDbType[] rows = [NpgsqlDbType.Uuid, NpgsqlDbType.Integer, NpgsqlDbType.Text, NpgsqlDbType.Text, NpgsqlDbType.Text, NpgsqlDbType.Uuid, NpgsqlDbType.TimestampTz];
+        NpgsqlDbType[] changes = [NpgsqlDbType.Text, NpgsqlDbType.Integer, NpgsqlDbType.TimestampTz, NpgsqlDbType.Uuid,
+            NpgsqlDbType.Integer];
+        NpgsqlDbType[] rows = [NpgsqlDbType.Uuid, NpgsqlDbType.Integer, NpgsqlDbType.Text, NpgsqlDbType.Text, NpgsqlDbType.Text,
+            NpgsqlDbType.Uuid, NpgsqlDbType.TimestampTz];
         NpgsqlDbType[] messages = [NpgsqlDbType.Uuid, NpgsqlDbType.Uuid, NpgsqlDbType.Text, NpgsqlDbType.Text, NpgsqlDbType.Bytea];
         _claim = schema == SagaDatabase.SagaSchema
             ? new Batch(connection, ("BEGIN", []), (claim, keys), (read, keys))
             : new Batch(connection, ("BEGIN", []), (claim, keys));
         _insert = new Batch(connection,
             ("""INSERT INTO saga."Sagas" VALUES ($1, $2, 1, $3, $4, $5, $6, $7)""",
-                [NpgsqlDbType.Uuid, NpgsqlDbType.Text, NpgsqlDbType.Text, NpgsqlDbType.Integer, NpgsqlDbType.Array | NpgsqlDbType.Integer, NpgsqlDbType.Bigint, NpgsqlDbType.TimestampTz]),
+                [NpgsqlDbType.Uuid, NpgsqlDbType.Text, NpgsqlDbType.Text, NpgsqlDbType.Integer, NpgsqlDbType.Array | NpgsqlDbType.Integer,
+                    NpgsqlDbType.Bigint, NpgsqlDbType.TimestampTz]),
             (history, rows), (outbox, messages), ("COMMIT", []));
         _update = new Batch(connection, (update, changes), (history, rows), (outbox, messages), ("COMMIT", []));
         _finish = new Batch(connection, (update, changes), (history, rows), ("COMMIT", []));
@@ -52,13 +61,14 @@ internal sealed class BareTransaction : IAsyncDisposable
     {
         var transaction = new BareTransaction(settings, schema, await source.OpenConnectionAsync());
         foreach (var batch in schema == SagaDatabase.SagaSchema
-            ? new[] { transaction._claim, transaction._insert, transaction._update, transaction._finish } : [transaction._claim, transaction._decide])
+            ? new[] { transaction._claim, transaction._insert, transaction._update, transaction._finish }
+                : [transaction._claim, transaction._decide])
             await batch.PrepareAsync();
         return transaction;
     }
 
-    /// <summary>Consumes a message, once; of a repeat, finds what it sent the first time and may not have been delivered.</summary>
-    /// <returns>The saga it is about, and what it sent; null for nothing.</returns>
+    /// <summary>Consumes a message once. For a duplicate, it finds the outgoing message that may not have been published.</summary>
+    /// <returns>The saga, and the outgoing message, if any.</returns>
     public async Task<(Guid SagaId, BareMessage? Sent)> ConsumeAsync(Guid id, string type, ReadOnlyMemory<byte> body)
     {
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
@@ -68,7 +78,8 @@ internal sealed class BareTransaction : IAsyncDisposable
                 var start = Read(body, MessageJson.Default.StartSaga);
                 await ClaimAsync(id, start.SagaId, _ =>
                 {
-                    Send(SagaDatabase.HoldSchema, new Hold(start.SagaId, start.UserId, start.ScheduleId, start.SeatNumbers), MessageJson.Default.Hold);
+                    Send(SagaDatabase.HoldSchema, new Hold(start.SagaId, start.UserId, start.ScheduleId, start.SeatNumbers),
+                        MessageJson.Default.Hold);
                     _insert.Set(0, start.SagaId, SagaStates.Holding, start.UserId, start.ScheduleId, start.SeatNumbers, start.Amount, now);
                     return Record(_insert, start.SagaId, 1, "Started", "Initial", SagaStates.Holding, id, now);
                 });
@@ -103,7 +114,8 @@ internal sealed class BareTransaction : IAsyncDisposable
                 return (deduct, _outgoing);
             default:
                 var confirm = Read(body, MessageJson.Default.Confirm).SagaId;
-                await ClaimAsync(id, confirm, _ => Decide(confirm, id, now, new Confirmed(confirm, Guid.CreateVersion7(now)), MessageJson.Default.Confirmed));
+                await ClaimAsync(id, confirm, _ => Decide(confirm, id, now, new Confirmed(confirm, Guid.CreateVersion7(now)),
+                    MessageJson.Default.Confirmed));
                 return (confirm, _outgoing);
         }
     }
@@ -154,7 +166,9 @@ internal sealed class BareTransaction : IAsyncDisposable
     {
         await using var batch = new NpgsqlBatch(_connection) { BatchCommands = { new NpgsqlBatchCommand("ROLLBACK") } };
 #pragma warning disable CA2100 // The schema is a constant.
-        var left = new NpgsqlBatchCommand($"""SELECT "MessageId", "Destination", "MessageType", "Body" FROM {_schema}."OutboxMessage" WHERE "InboxMessageId" = $1""");
+        var left =
+            new NpgsqlBatchCommand(
+            $"""SELECT "MessageId", "Destination", "MessageType", "Body" FROM {_schema}."OutboxMessage" WHERE "InboxMessageId" = $1""");
 #pragma warning restore CA2100
         left.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = id });
         batch.BatchCommands.Add(left);
@@ -169,7 +183,8 @@ internal sealed class BareTransaction : IAsyncDisposable
         return Record(batch, sagaId, row.Version + 1, trigger, row.CurrentState, to, messageId, now);
     }
 
-    private static Batch Record(Batch batch, Guid sagaId, int sequence, string trigger, string from, string to, Guid messageId, DateTime now)
+    private static Batch Record(
+        Batch batch, Guid sagaId, int sequence, string trigger, string from, string to, Guid messageId, DateTime now)
     {
         batch.Set(1, sagaId, sequence, trigger, from, to, messageId, now);
         return batch;
@@ -187,7 +202,7 @@ internal sealed class BareTransaction : IAsyncDisposable
 
     private static T Read<T>(ReadOnlyMemory<byte> body, JsonTypeInfo<T> json) => JsonSerializer.Deserialize(body.Span, json)!;
 
-    /// <summary>Prepared statements that travel together.</summary>
+    /// <summary>Prepared statements that share a round trip.</summary>
     private sealed class Batch : IAsyncDisposable
     {
         private readonly NpgsqlBatch _batch;
@@ -206,7 +221,7 @@ internal sealed class BareTransaction : IAsyncDisposable
             }
         }
 
-        /// <summary>The place of the last statement.</summary>
+        /// <summary>Index of the last statement.</summary>
         public int Last => _batch.BatchCommands.Count - 1;
 
         public Task PrepareAsync() => _batch.PrepareAsync();

@@ -1,18 +1,18 @@
 namespace ConcertSaga.Benchmarks.Sagas;
 
-/// <summary>What a variant is to run with.</summary>
-/// <param name="Kind">One of <see cref="SagaVariants.Kinds"/>.</param>
+/// <summary>Settings of a variant.</summary>
+/// <param name="Kind">One of <see cref="SagaVariantFactory.Kinds"/>.</param>
 /// <param name="Concurrency">Messages an endpoint handles at the same time.</param>
 /// <param name="Quorum">Quorum queues instead of classic ones.</param>
-/// <param name="Database">The connection string of its own database.</param>
-/// <param name="Broker">The address of its own virtual host.</param>
-/// <param name="RememberSeconds">How long ours remembers a message; null for its default, which is longer than any burst.</param>
+/// <param name="Database">Connection string of its own database.</param>
+/// <param name="Broker">Address of its own virtual host.</param>
+/// <param name="RememberSeconds">Deduplication window of ours; null for its default, which is longer than any burst.</param>
 public sealed record SagaSettings(string Kind, int Concurrency, bool Quorum, string Database, Uri Broker, int? RememberSeconds)
 {
     /// <summary>Messages an endpoint fetches ahead.</summary>
     public const ushort Prefetch = 256;
 
-    /// <summary>The queue of an endpoint. It carries the variant's name, for brokers whose virtual host is shared.</summary>
+    /// <summary>The queue of an endpoint. The variant's name keeps queues apart on a shared virtual host.</summary>
     public string QueueOf(string endpoint) => $"{Kind}-{endpoint}";
 }
 
@@ -26,17 +26,17 @@ internal interface ISagaVariant : IAsyncDisposable
     Task SendStartAsync(Guid sagaId);
 }
 
-internal static class SagaVariants
+internal static class SagaVariantFactory
 {
-    /// <summary>The product's way; the limit of the same tools by hand; and the transport with no database at all.</summary>
+    /// <summary>The product's way, the limit with the same tools, and the transport without a database.</summary>
     public const string Ours = "ours", Bare = "bare", Stock = "stock";
 
     public static string[] Kinds { get; } = [Ours, Bare, Stock];
 
     public static ISagaVariant Create(SagaSettings settings) => settings.Kind switch
     {
-        Ours => new OurSagas(settings),
-        Bare => new BareSagas(settings),
-        _ => new StockSagas(settings)
+        Ours => new OurSagaVariant(settings),
+        Bare => new BareSagaVariant(settings),
+        _ => new StockSagaVariant(settings)
     };
 }

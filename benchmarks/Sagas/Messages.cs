@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace ConcertSaga.Benchmarks.Sagas;
 
-// The seven messages of the measured saga, as large as those of a reservation; the same in every variant.
+// The seven messages of the measured saga, as large as those of a reservation. All variants use them.
 
 public sealed record StartSaga(Guid SagaId, string UserId, int ScheduleId, int[] SeatNumbers, long Amount)
 {
@@ -21,7 +21,7 @@ public sealed record Confirm(Guid SagaId, string UserId, long Amount);
 
 public sealed record Confirmed(Guid SagaId, Guid TicketId);
 
-/// <summary>How the bare variant writes and reads them.</summary>
+/// <summary>The bare variant's serializer.</summary>
 [JsonSerializable(typeof(StartSaga))]
 [JsonSerializable(typeof(Hold))]
 [JsonSerializable(typeof(Held))]
@@ -31,7 +31,7 @@ public sealed record Confirmed(Guid SagaId, Guid TicketId);
 [JsonSerializable(typeof(Confirmed))]
 internal sealed partial class MessageJson : JsonSerializerContext;
 
-/// <summary>The states a saga goes through; it stays in the last.</summary>
+/// <summary>The states of a saga; the last is final.</summary>
 internal static class SagaStates
 {
     public const string Holding = "Holding", Deducting = "Deducting", Confirming = "Confirming", Completed = "Completed";

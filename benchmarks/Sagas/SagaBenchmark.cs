@@ -5,8 +5,8 @@ using ConcertSaga.Benchmarks.Report;
 namespace ConcertSaga.Benchmarks.Sagas;
 
 /// <summary>
-/// Runs the variants in rounds, one after the other in each, and reports medians. Each variant has a process, a database and a virtual host
-/// of its own on the same servers; after each round the totals in its database are checked.
+/// Runs the variants in interleaved rounds and reports medians. Each variant has its own process, database and virtual host on the same
+/// servers. After each round, the benchmark checks the totals in its database.
 /// </summary>
 internal static class SagaBenchmark
 {
@@ -16,13 +16,14 @@ internal static class SagaBenchmark
 
     public static async Task<int> RunAsync(SagaPlan plan, CancellationToken cancellation)
     {
-        await using var servers = await Servers.StartAsync();
-        var machine = await Machine.DescribeAsync(await servers.Database.ConnectionStringAsync(), new Uri(await servers.Broker.ConnectionStringAsync()));
+        await using var servers = await ServerPair.StartAsync();
+        var machine = await Machine.DescribeAsync(await servers.Database.ConnectionStringAsync(),
+            new Uri(await servers.Broker.ConnectionStringAsync()));
         Console.WriteLine(machine);
         if (plan.SoakMinutes > 0)
             return await SagaSoak.RunAsync(servers, machine, plan, cancellation);
         (string Name, string Kind, int Concurrency)[] variants = plan.Sweep
-            ? [.. Concurrencies.Select(concurrency => ($"ours, {concurrency} at a time", SagaVariants.Ours, concurrency))]
+            ? [.. Concurrencies.Select(concurrency => ($"ours, {concurrency} at a time", SagaVariantFactory.Ours, concurrency))]
             : [.. plan.Variants.Select(kind => (kind, kind, plan.Concurrency))];
         int?[] rates = plan.Sweep ? [null] : [null, .. plan.Rates.Select(rate => (int?)rate)];
 
@@ -63,30 +64,39 @@ internal static class SagaBenchmark
         var faults = runs.SelectMany(run => run.Faults).ToList();
         faults.ForEach(fault => Console.Error.WriteLine($"benchmarks: wrong total: {fault}"));
         Console.WriteLine(faults.Count == 0
-            ? $"Totals are right in {plan.Rounds} rounds: every saga final exactly once, with its history, decisions and inbox rows; outboxes empty."
+            ? $"Totals are right in {plan.Rounds} rounds: each saga is final exactly once, with its history, decisions and inbox rows. "
+                + "The outboxes are empty."
             : "Totals are wrong.");
         return faults.Count == 0 ? 0 : 1;
     }
 
     private static string NameOf(int? rate) => rate is { } perSecond ? $"{perSecond}/s" : "burst";
 
-    private static string Describe(SagaPlan plan, string machine) =>
-        $"""
-        {machine}
-        {(plan.Quorum ? "Quorum" : "Classic")} queues, {(plan.Sweep ? "" : $"{plan.Concurrency} messages at a time on each of four endpoints, ")}prefetch {SagaSettings.Prefetch}; {plan.Rounds} interleaved rounds, each burst {plan.Sagas} sagas, after {plan.Warm} to warm up. Median (least–most).
-        """;
+    private static string Describe(SagaPlan plan, string machine)
+    {
+        var queues = plan.Quorum ? "Quorum" : "Classic";
+        var concurrency = plan.Sweep ? "" : $"{plan.Concurrency} messages at a time on each of four endpoints, ";
+        return $"""
+            {machine}
+            {queues} queues, {concurrency}prefetch {SagaSettings.Prefetch};
+            {plan.Rounds} interleaved rounds, each burst {plan.Sagas} sagas, after {plan.Warm} to warm up. Median (minimum–maximum).
+            """;
+    }
 
     private static string TableOf(List<SagaRun> runs, int?[] rates)
     {
-        var table = new Table("variant, load", "sagas/s", "p50 ms", "p99 ms", "CPU ms/saga: app", "PostgreSQL", "RabbitMQ", "KB/saga", "commits/saga", "commits/message");
+        var table = new Table("variant, load", "sagas/s", "p50 ms", "p99 ms", "CPU ms/saga: app", "PostgreSQL", "RabbitMQ", "KB/saga",
+            "commits/saga", "commits/message");
         foreach (var rate in rates)
         {
             foreach (var run in runs)
             {
                 Samples Of(Func<SagaMeasurement, double> figure) => run.Figures(rate, figure);
-                table.Add($"{run.Name}, {NameOf(rate)}", Of(m => m.PerSecond).ToText("0"), Of(m => m.P50).ToText("0.0"), Of(m => m.P99).ToText("0.0"),
+                table.Add($"{run.Name}, {NameOf(rate)}", Of(m => m.PerSecond).ToText("0"), Of(m => m.P50).ToText("0.0"),
+                    Of(m => m.P99).ToText("0.0"),
                     Of(m => m.AppCpu).ToText("0.00"), Of(m => m.DatabaseCpu).ToText("0.00"), Of(m => m.BrokerCpu).ToText("0.00"),
-                    Of(m => m.AllocatedKilobytes).ToText("0"), Of(m => m.Commits).ToText("0.00"), Of(m => m.Commits / MessagesPerSaga).ToText("0.00"));
+                    Of(m => m.AllocatedKilobytes).ToText("0"), Of(m => m.Commits).ToText("0.00"),
+                        Of(m => m.Commits / MessagesPerSaga).ToText("0.00"));
             }
         }
         return table.ToString();
@@ -99,12 +109,13 @@ internal static class SagaBenchmark
         var speed = BarChart.Draw("Sagas per second, burst", [.. runs.Select(run =>
         {
             var samples = run.Figures(null, m => m.PerSecond);
-            return new Bar(run.Name, [samples.Median], $"{samples.Median:0}", samples.Least, samples.Most);
+            return new Bar(run.Name, [samples.Median], $"{samples.Median:0}", samples.Min, samples.Max);
         })]);
         result.AppendLine(await PerformanceDocument.WritePictureAsync($"{name}-speed", "Sagas per second", speed));
         var cost = BarChart.Draw("Processor time of a saga in a burst, ms", [.. runs.Select(run =>
         {
-            double[] parts = [run.Figures(null, m => m.AppCpu).Median, run.Figures(null, m => m.DatabaseCpu).Median, run.Figures(null, m => m.BrokerCpu).Median];
+            double[] parts = [run.Figures(null, m => m.AppCpu).Median, run.Figures(null, m => m.DatabaseCpu).Median,
+                run.Figures(null, m => m.BrokerCpu).Median];
             return new Bar(run.Name, parts, $"{parts.Where(double.IsFinite).Sum():0.0}");
         })], "application", "PostgreSQL", "RabbitMQ");
         result.AppendLine(await PerformanceDocument.WritePictureAsync($"{name}-cpu", "Processor time of a saga", cost));

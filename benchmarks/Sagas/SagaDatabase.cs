@@ -4,31 +4,31 @@ using Npgsql;
 namespace ConcertSaga.Benchmarks.Sagas;
 
 /// <summary>
-/// The database of one variant, seen from outside. Variants name tables and columns alike: schema <c>saga</c> with <c>Sagas</c> and
-/// <c>Transitions</c>, a schema for each step with <c>Decisions</c>, and inbox and outbox tables in all four.
+/// Reads the database of a variant. All variants use the same names: schema <c>saga</c> with <c>Sagas</c> and <c>Transitions</c>, a schema
+/// per step with <c>Decisions</c>, and inbox and outbox tables in all four.
 /// </summary>
 internal sealed class SagaDatabase(NpgsqlDataSource source) : IAsyncDisposable
 {
     public const string SagaSchema = "saga", HoldSchema = "hold", DeductSchema = "deduct", ConfirmSchema = "confirm";
 
     /// <summary>
-    /// For every connection of every variant: plans that do not depend on what autovacuum has seen of tables that are empty one second and
-    /// full the next.
+    /// For every connection of every variant: plans that do not depend on statistics, because tables that are empty one second and full the
+    /// next would mislead the planner.
     /// </summary>
     public const string ConnectionOptions =
         "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
-    // An idle connection tells its commits to pg_stat_database ten seconds after its last one.
+    // An idle connection reports its commits to pg_stat_database ten seconds after the last one.
     private static readonly TimeSpan StatisticsDelay = TimeSpan.FromSeconds(10.5);
 
     private static readonly string[] Schemas = [SagaSchema, HoldSchema, DeductSchema, ConfirmSchema];
 
     private long _lastActive = Stopwatch.GetTimestamp();
 
-    /// <summary>Something has just run there.</summary>
-    public void WasActive() => _lastActive = Stopwatch.GetTimestamp();
+    /// <summary>Records that a load has just ended.</summary>
+    public void MarkActive() => _lastActive = Stopwatch.GetTimestamp();
 
-    /// <summary>How many transactions were committed, after waiting until all have been counted.</summary>
+    /// <summary>Committed transactions. It waits until all connections have reported theirs.</summary>
     public async Task<double> CommitsAsync()
     {
         var wait = StatisticsDelay - Stopwatch.GetElapsedTime(_lastActive);
@@ -37,7 +37,7 @@ internal sealed class SagaDatabase(NpgsqlDataSource source) : IAsyncDisposable
         return await NumberAsync("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
     }
 
-    /// <summary>Gives every table new, empty files, so that no round inherits the dead rows of another.</summary>
+    /// <summary>Truncates all tables, so that a round does not inherit dead rows.</summary>
     public async Task EmptyAsync()
     {
         await using var tables = source.CreateCommand(
@@ -51,8 +51,7 @@ internal sealed class SagaDatabase(NpgsqlDataSource source) : IAsyncDisposable
     }
 
     /// <summary>
-    /// Does now what autovacuum would do about the load before in the middle of the next one: on two cores that costs a second of it, and
-    /// which load it falls on is chance.
+    /// Vacuums now. Autovacuum would otherwise clean up during a later load, which costs a second of it on two cores.
     /// </summary>
     public async Task SettleAsync()
     {
@@ -60,10 +59,11 @@ internal sealed class SagaDatabase(NpgsqlDataSource source) : IAsyncDisposable
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>How many rows the inboxes and the outboxes have.</summary>
+    /// <summary>Number of rows in all inboxes and all outboxes.</summary>
     public async Task<(double Inbox, double Outbox)> RowsAsync()
     {
-        var (inbox, outbox) = (0.0, 0.0);
+        var inbox = 0.0;
+        var outbox = 0.0;
         foreach (var schema in Schemas)
         {
             inbox += await NumberAsync($"SELECT count(*) FROM {schema}.\"InboxState\"");
@@ -72,13 +72,14 @@ internal sealed class SagaDatabase(NpgsqlDataSource source) : IAsyncDisposable
         return (inbox, outbox);
     }
 
-    /// <summary>What is wrong after this many sagas; nothing if all went through exactly once. Tails such as the last acknowledgement are waited for.</summary>
-    public async Task<IReadOnlyList<string>> FaultsAsync(int sagas, bool forgetful = false)
+    /// <summary>Returns the wrong totals after this many sagas. It waits for late work such as the last acknowledgement.</summary>
+    public async Task<IReadOnlyList<string>> FaultsAsync(int sagas, bool ignoreInbox = false)
     {
         (string What, string Sql, int Expected)[] totals =
         [
             ("sagas", "SELECT count(*) FROM saga.\"Sagas\"", sagas),
-            ("sagas in their final state, at their last version", "SELECT count(*) FROM saga.\"Sagas\" WHERE \"CurrentState\" = 'Completed' AND \"Version\" = 4", sagas),
+            ("sagas in their final state, at their last version",
+                "SELECT count(*) FROM saga.\"Sagas\" WHERE \"CurrentState\" = 'Completed' AND \"Version\" = 4", sagas),
             ("history rows", "SELECT count(*) FROM saga.\"Transitions\"", 4 * sagas),
             ("sagas with four history rows that lead to the end",
                 """
@@ -87,9 +88,10 @@ internal sealed class SagaDatabase(NpgsqlDataSource source) : IAsyncDisposable
                 """, sagas),
             .. Schemas[1..].Select(step => ($"decisions of {step}", $"SELECT count(DISTINCT \"SagaId\") FROM {step}.\"Decisions\"", sagas)),
             .. Schemas[1..].Select(step => ($"rows of decisions of {step}", $"SELECT count(*) FROM {step}.\"Decisions\"", sagas)),
-            .. Schemas.Where(_ => !forgetful)
-                .Select(schema => ($"inbox rows of {schema}", $"SELECT count(*) FROM {schema}.\"InboxState\"", schema == SagaSchema ? 4 * sagas : sagas)),
-            .. Schemas.Select(schema => ($"outbox rows left in {schema}", $"SELECT count(*) FROM {schema}.\"OutboxMessage\"", 0))
+            .. Schemas.Where(_ => !ignoreInbox)
+                .Select(schema => ($"inbox rows of {schema}", $"SELECT count(*) FROM {schema}.\"InboxState\"", schema == SagaSchema
+                    ? 4 * sagas : sagas)),
+            .. Schemas.Select(schema => ($"remaining outbox rows of {schema}", $"SELECT count(*) FROM {schema}.\"OutboxMessage\"", 0))
         ];
         var faults = new List<string>();
         foreach (var (what, sql, expected) in totals)

@@ -4,8 +4,8 @@ using ConcertSaga.Benchmarks.Measuring;
 namespace ConcertSaga.Benchmarks.Sagas;
 
 /// <summary>
-/// Sagas that are started together, and when each became final: at the return of the handling of its last message, when the transaction of
-/// the final state is committed and just before that message is acknowledged. Every variant reports that moment.
+/// A load of sagas. A saga ends when the handling of its last message returns: the transaction of the final state is committed, and the
+/// acknowledgement follows. Every variant reports that moment.
 /// </summary>
 internal sealed class SagaLoad
 {
@@ -19,26 +19,29 @@ internal sealed class SagaLoad
     private SagaLoad(int count)
     {
         _ids = [.. Enumerable.Range(0, count).Select(_ => Guid.CreateVersion7())];
-        _places = _ids.Select((id, place) => (id, place)).ToDictionary(one => one.id, one => one.place);
-        (_started, _finished, _left) = (new long[count], new long[count], count);
+        _places = _ids.Select((id, place) => (id, place)).ToDictionary(pair => pair.id, pair => pair.place);
+        _started = new long[count];
+        _finished = new long[count];
+        _left = count;
     }
 
-    private static SagaLoad? Present { get; set; }
+    private static SagaLoad? Current { get; set; }
 
-    /// <summary>Called by the variants.</summary>
+    /// <summary>Records the end of a saga. The variants call it.</summary>
     public static void Finished(Guid sagaId)
     {
-        if (Present is not { } load || !load._places.TryGetValue(sagaId, out var place))
+        if (Current is not { } load || !load._places.TryGetValue(sagaId, out var place))
             return;
-        if (Interlocked.CompareExchange(ref load._finished[place], Stopwatch.GetTimestamp(), 0) == 0 && Interlocked.Decrement(ref load._left) == 0)
+        if (Interlocked.CompareExchange(ref load._finished[place], Stopwatch.GetTimestamp(), 0) == 0
+            && Interlocked.Decrement(ref load._left) == 0)
             load._all.TrySetResult();
     }
 
-    /// <summary>Starts all as fast as the broker takes them.</summary>
+    /// <summary>Starts all sagas as fast as the broker accepts them.</summary>
     public static Task<LoadResult> BurstAsync(int count, Func<Guid, Task> start) => RunAsync(count, load => Parallel.ForAsync(
         0, count, new ParallelOptions { MaxDegreeOfParallelism = 128 }, async (place, _) => await load.StartAsync(place, start)));
 
-    /// <summary>Starts them at a steady rate, whether or not earlier ones are done.</summary>
+    /// <summary>Starts sagas at a steady rate, whether or not earlier ones have ended.</summary>
     public static Task<LoadResult> SteadyAsync(int count, double perSecond, Func<Guid, Task> start) => RunAsync(count, async load =>
     {
         var watch = Stopwatch.StartNew();
@@ -55,21 +58,30 @@ internal sealed class SagaLoad
 
     private static async Task<LoadResult> RunAsync(int count, Func<SagaLoad, Task> start)
     {
-        // The sagas of a burst go through their steps side by side, so that none is final until nearly all are.
-        var patience = TimeSpan.FromSeconds(60 + count / 10);
-        var load = Present = new SagaLoad(count);
+        // The sagas of a burst advance in parallel, so the first ends shortly before the last.
+        var timeout = TimeSpan.FromSeconds(60 + count / 10);
+        var load = Current = new SagaLoad(count);
         var allocated = GC.GetTotalAllocatedBytes();
         await start(load);
-        for (var (left, seen) = (-1, Stopwatch.GetTimestamp()); !load._all.Task.IsCompleted;)
+        var left = -1;
+        var changed = Stopwatch.GetTimestamp();
+        while (!load._all.Task.IsCompleted)
         {
             await Task.WhenAny(load._all.Task, Task.Delay(1000));
             if (left != load._left)
-                (left, seen) = (load._left, Stopwatch.GetTimestamp());
-            else if (Stopwatch.GetElapsedTime(seen) > patience)
-                throw new BenchmarkException($"{left} of {count} sagas did not become final, and none in the last {patience.TotalSeconds:0} s.");
+            {
+                left = load._left;
+                changed = Stopwatch.GetTimestamp();
+            }
+            else if (Stopwatch.GetElapsedTime(changed) > timeout)
+            {
+                throw new BenchmarkException(
+                    $"{left} of {count} sagas did not end, and none ended in the last {timeout.TotalSeconds:0} s.");
+            }
         }
-        Present = null;
-        double[] latencies = [.. load._started.Zip(load._finished, (from, to) => Stopwatch.GetElapsedTime(from, to).TotalMilliseconds).Order()];
+        Current = null;
+        double[] latencies = [.. load._started.Zip(load._finished, (from, to) => Stopwatch.GetElapsedTime(from, to).TotalMilliseconds)
+            .Order()];
         return new LoadResult(
             count, Stopwatch.GetElapsedTime(load._started.Min(), load._finished.Max()).TotalSeconds,
             Samples.Percentile(latencies, 0.5), Samples.Percentile(latencies, 0.99), GC.GetTotalAllocatedBytes() - allocated);
@@ -82,11 +94,11 @@ internal sealed class SagaLoad
     }
 }
 
-/// <summary>What a load came to.</summary>
-/// <param name="Sagas">How many.</param>
+/// <summary>Result of a load.</summary>
+/// <param name="Sagas">Number of sagas.</param>
 /// <param name="Seconds">From the first start to the last final state.</param>
 /// <param name="P50">Milliseconds from start to final state, median.</param>
 /// <param name="P99">The same, 99th percentile.</param>
-/// <param name="AllocatedBytes">By the process of the variant.</param>
-/// <param name="LiveBytes">What it still has of them after a full collection, where that was asked for.</param>
+/// <param name="AllocatedBytes">Bytes the variant's process allocated.</param>
+/// <param name="LiveBytes">Live bytes after a full collection, if requested.</param>
 public sealed record LoadResult(int Sagas, double Seconds, double P50, double P99, long AllocatedBytes, long? LiveBytes = null);

@@ -4,22 +4,24 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace ConcertSaga.Benchmarks.Sagas;
 
-/// <summary>MassTransit over RabbitMQ, the same for both variants that use it.</summary>
+/// <summary>MassTransit over RabbitMQ, shared by both variants that use it.</summary>
 internal static class SagaTransport
 {
-    public static void Use(IBusRegistrationConfigurator bus, SagaSettings settings, Action<IBusRegistrationContext, IRabbitMqBusFactoryConfigurator> endpoints)
+    public static void Use(
+        IBusRegistrationConfigurator bus, SagaSettings settings, Action<IBusRegistrationContext, IRabbitMqBusFactoryConfigurator> endpoints)
     {
-        // What is sent to an exchange before its queue is bound is confirmed, and gone.
+        // The broker confirms and drops messages to an exchange without a bound queue.
         bus.AddOptions<MassTransitHostOptions>().Configure(host => host.WaitUntilStarted = true);
         bus.UsingRabbitMq((context, transport) =>
         {
-            // Publisher confirms are on unless switched off; exchanges, queues and messages are durable unless said otherwise.
+            // By default, publisher confirms are on, and exchanges, queues and messages are durable.
             transport.Host(settings.Broker);
             endpoints(context, transport);
         });
     }
 
-    public static void AddEndpoint(IRabbitMqBusFactoryConfigurator transport, SagaSettings settings, string name, Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
+    public static void AddEndpoint(IRabbitMqBusFactoryConfigurator transport, SagaSettings settings, string name,
+        Action<IRabbitMqReceiveEndpointConfigurator> configure) =>
         transport.ReceiveEndpoint(settings.QueueOf(name), endpoint =>
         {
             endpoint.ConfigureConsumeTopology = false;
@@ -30,12 +32,15 @@ internal static class SagaTransport
             configure(endpoint);
         });
 
-    /// <summary>Tells the load of each saga whose last message has been handled. Must come before everything else on the endpoint, to be around it.</summary>
+    /// <summary>
+    /// Reports each saga whose last message has been handled. Call it first, so that it surrounds the rest of the endpoint.
+    /// </summary>
     public static void ReportFinal(IReceiveEndpointConfigurator endpoint) => endpoint.AddPipeSpecification(new FinalReport());
 
     public static async Task SendStartAsync(IServiceProvider services, SagaSettings settings, Guid sagaId)
     {
-        var endpoint = await services.GetRequiredService<IBus>().GetSendEndpoint(new Uri($"exchange:{settings.QueueOf(SagaDatabase.SagaSchema)}"));
+        var endpoint = await services.GetRequiredService<IBus>()
+            .GetSendEndpoint(new Uri($"exchange:{settings.QueueOf(SagaDatabase.SagaSchema)}"));
         await endpoint.Send(StartSaga.Of(sagaId));
     }
 

@@ -7,24 +7,26 @@ using ConcertSaga.Benchmarks.Measuring;
 namespace ConcertSaga.Benchmarks.Sagas;
 
 /// <summary>
-/// One line to a worker: with <see cref="Settings"/> start; otherwise run this many sagas, at once or at a rate, and if asked collect all
-/// garbage after them.
+/// One line to a worker. With <see cref="Settings"/>, it starts; otherwise it runs this many sagas, at once or at a rate, and on request
+/// collects all garbage after them.
 /// </summary>
 public sealed record WorkerRequest(SagaSettings? Settings, int Sagas = 0, double? PerSecond = null, bool Collect = false);
 
-/// <summary>One line back.</summary>
+/// <summary>The worker's reply, one line.</summary>
 public sealed record WorkerReply(LoadResult? Result, string? Error);
 
 [JsonSerializable(typeof(WorkerRequest))]
 [JsonSerializable(typeof(WorkerReply))]
 internal sealed partial class WorkerJson : JsonSerializerContext;
 
-/// <summary>A variant in a process of its own that stays warm from round to round. It takes and gives lines of JSON and ends with its input.</summary>
+/// <summary>
+/// A variant in its own process, which stays warm between rounds. It reads and writes lines of JSON, and stops when its input ends.
+/// </summary>
 internal sealed class SagaWorker : IDisposable
 {
     private const string Name = "saga-worker";
 
-    // 64 MB, as the product's processes are run: with the runtime's own choice the youngest generation is collected many times a second.
+    // 64 MB, the product's recommended setting. With the runtime's default, generation 0 is collected many times per second.
     private const string YoungGeneration = "0x4000000";
 
     private readonly Process _process;
@@ -54,7 +56,7 @@ internal sealed class SagaWorker : IDisposable
         }
     }
 
-    /// <summary>Runs sagas there.</summary>
+    /// <summary>Runs sagas in the process.</summary>
     public async Task<LoadResult> RunAsync(int sagas, double? perSecond = null, bool collect = false) =>
         (await AskAsync(new WorkerRequest(null, sagas, perSecond, collect)))!;
 
@@ -66,13 +68,13 @@ internal sealed class SagaWorker : IDisposable
         _process.Dispose();
     }
 
-    /// <summary>The other end, in the process.</summary>
+    /// <summary>Creates the command that runs in the process.</summary>
     public static Command CreateCommand()
     {
-        var command = new Command(Name, "Runs one variant; started by the saga command.") { Hidden = true };
+        var command = new Command(Name, "Runs one variant. The saga command starts it.") { Hidden = true };
         command.SetAction(async (_, cancellation) =>
         {
-            // Whatever else writes to the console must not get between the lines.
+            // Other console output must not mix with the replies.
             using var replies = new StreamWriter(Console.OpenStandardOutput()) { AutoFlush = true };
             Console.SetOut(Console.Error);
             ISagaVariant? variant = null;
@@ -84,7 +86,7 @@ internal sealed class SagaWorker : IDisposable
                     var request = JsonSerializer.Deserialize(line, WorkerJson.Default.WorkerRequest)!;
                     if (request.Settings is { } settings)
                     {
-                        variant = SagaVariants.Create(settings);
+                        variant = SagaVariantFactory.Create(settings);
                         await variant.StartAsync();
                         reply = new WorkerReply(null, null);
                     }
@@ -93,7 +95,8 @@ internal sealed class SagaWorker : IDisposable
                         var result = request.PerSecond is { } rate
                             ? await SagaLoad.SteadyAsync(request.Sagas, rate, variant!.SendStartAsync)
                             : await SagaLoad.BurstAsync(request.Sagas, variant!.SendStartAsync);
-                        reply = new WorkerReply(request.Collect ? result with { LiveBytes = GC.GetTotalMemory(forceFullCollection: true) } : result, null);
+                        reply = new WorkerReply(request.Collect ? result with { LiveBytes = GC.GetTotalMemory(forceFullCollection: true) }
+                            : result, null);
                     }
                 }
                 catch (Exception exception) when (exception is not OutOfMemoryException)
@@ -114,7 +117,8 @@ internal sealed class SagaWorker : IDisposable
     private async Task<LoadResult?> AskAsync(WorkerRequest request)
     {
         await _process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(request, WorkerJson.Default.WorkerRequest));
-        var line = await _process.StandardOutput.ReadLineAsync() ?? throw new BenchmarkException("A worker process ended; its last lines are above.");
+        var line = await _process.StandardOutput.ReadLineAsync()
+            ?? throw new BenchmarkException("a worker process ended; its last lines are above.");
         var reply = JsonSerializer.Deserialize(line, WorkerJson.Default.WorkerReply)!;
         return reply.Error is null ? reply.Result : throw new BenchmarkException(reply.Error);
     }

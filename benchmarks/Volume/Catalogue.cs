@@ -4,67 +4,68 @@ using ConcertSaga.Seats.Import;
 namespace ConcertSaga.Benchmarks.Volume;
 
 /// <summary>
-/// Concerts of a hundred dates each, published over time, so that the dates of a concert do not lie together in their table; and for the
-/// first of the dates fifty seats each. Always the same for the same numbers.
+/// Generates concerts with a hundred schedules each. They are published over time, so that the schedules of a concert are spread over the
+/// table. The first schedules have fifty seats each. The same numbers give the same catalogue.
 /// </summary>
 internal sealed record Catalogue(int Schedules, int Seats)
 {
-    public const int SeatsOfDate = 50, DatesOfConcert = 100;
+    public const int SeatsPerSchedule = 50, SchedulesPerConcert = 100;
 
-    // So many dates of each concert are over.
-    private const int DatesBefore = 5;
+    /// <summary>Schedules of each concert that are over.</summary>
+    public const int PastSchedules = 5;
 
     private static readonly long[] PriceByRow = [150_000, 130_000, 110_000, 90_000, 70_000];
 
-    // Any day will do, and must not change while a run uses what another has loaded.
+    // Read once: a run over midnight needs the same day throughout.
     private readonly DateTimeOffset _today = new(TimeProvider.System.GetUtcNow().UtcDateTime.Date, TimeSpan.Zero);
 
     public static readonly BulkColumn<int>[] ConcertColumns =
     [
-        new("ConcertId") { Number = id => id }, new("Title") { Text = id => $"Concert {id}" }, new("Venue") { Text = id => $"Hall {id % 100}" },
-        new("SaleOpensAt") { Instant = _ => DateTimeOffset.UnixEpoch }, new("SaleClosesAt") { Instant = _ => DateTimeOffset.UnixEpoch.AddYears(200) }
+        new("ConcertId", id => id), new("Title", id => $"Concert {id}"), new("Venue", id => $"Hall {id % 100}"),
+        new("SaleOpensAt", _ => DateTimeOffset.UnixEpoch), new("SaleClosesAt", _ => DateTimeOffset.UnixEpoch.AddYears(200))
     ];
 
-    public static readonly BulkColumn<Date>[] ScheduleColumns =
+    public static readonly BulkColumn<ScheduleRow>[] ScheduleColumns =
     [
-        new("ScheduleId") { Number = date => date.ScheduleId }, new("ConcertId") { Number = date => date.ConcertId },
-        new("StartsAt") { Instant = date => date.StartsAt }, new("TotalSeats") { Number = date => date.Seats },
-        new("AvailableSeats") { Number = date => date.Seats }, new("Version") { Amount = _ => 0 }
+        new("ScheduleId", schedule => schedule.ScheduleId), new("ConcertId", schedule => schedule.ConcertId),
+        new("StartsAt", schedule => schedule.StartsAt), new("TotalSeats", schedule => schedule.Seats),
+        new("AvailableSeats", schedule => schedule.Seats), new("Version", _ => 0L)
     ];
 
-    public static readonly BulkColumn<Place>[] SeatColumns =
+    public static readonly BulkColumn<SeatRow>[] SeatColumns =
     [
-        new("ScheduleId") { Number = seat => seat.ScheduleId }, new("Number") { Number = seat => seat.Number },
-        new("Price") { Amount = seat => seat.Price }, new("Status") { Text = _ => nameof(SeatStatus.Available) }
+        new("ScheduleId", seat => seat.ScheduleId), new("Number", seat => seat.Number), new("Price", seat => seat.Price),
+        new("Status", _ => nameof(SeatStatus.Available))
     ];
 
-    public int Concerts => Math.Max(1, Schedules / DatesOfConcert);
+    public int Concerts => Math.Max(1, Schedules / SchedulesPerConcert);
 
-    /// <summary>So many dates have seats: the first ones.</summary>
-    public int DatesWithSeats => Seats / SeatsOfDate;
+    /// <summary>Number of schedules with seats; they are the first ones.</summary>
+    public int SchedulesWithSeats => Seats / SeatsPerSchedule;
 
     public long Rows => (long)Concerts + Schedules + Seats;
 
-    /// <summary>The date of a concert, of those it has, from 0.</summary>
-    public int ScheduleOf(int concertId, int date) => date * Concerts + concertId;
+    /// <summary>The id of a concert's schedule, by its index from 0.</summary>
+    public int ScheduleOf(int concertId, int index) => index * Concerts + concertId;
 
     public IEnumerable<int> AllConcerts() => Enumerable.Range(1, Concerts);
 
-    public IEnumerable<Date> AllDates() => Enumerable.Range(0, Schedules).Select(place => new Date(
-        place + 1, place % Concerts + 1, _today.AddDays(place / Concerts - DatesBefore).AddHours(20), place < DatesWithSeats ? SeatsOfDate : 0));
+    public IEnumerable<ScheduleRow> AllSchedules() => Enumerable.Range(0, Schedules).Select(index => new ScheduleRow(
+        index + 1, index % Concerts + 1, _today.AddDays(index / Concerts - PastSchedules).AddHours(20),
+        index < SchedulesWithSeats ? SeatsPerSchedule : 0));
 
-    public IEnumerable<Place> AllSeats()
+    public IEnumerable<SeatRow> AllSeats()
     {
-        for (var scheduleId = 1; scheduleId <= DatesWithSeats; scheduleId++)
+        for (var scheduleId = 1; scheduleId <= SchedulesWithSeats; scheduleId++)
         {
-            for (var number = 1; number <= SeatsOfDate; number++)
-                yield return new Place(scheduleId, number, PriceByRow[(number - 1) / (SeatsOfDate / PriceByRow.Length)]);
+            for (var number = 1; number <= SeatsPerSchedule; number++)
+                yield return new SeatRow(scheduleId, number, PriceByRow[(number - 1) / (SeatsPerSchedule / PriceByRow.Length)]);
         }
     }
 
-    /// <summary>One date.</summary>
-    public readonly record struct Date(int ScheduleId, int ConcertId, DateTimeOffset StartsAt, int Seats);
+    /// <summary>A row of the schedules.</summary>
+    public readonly record struct ScheduleRow(int ScheduleId, int ConcertId, DateTimeOffset StartsAt, int Seats);
 
-    /// <summary>One seat.</summary>
-    public readonly record struct Place(int ScheduleId, int Number, long Price);
+    /// <summary>A row of the seats.</summary>
+    public readonly record struct SeatRow(int ScheduleId, int Number, long Price);
 }

@@ -8,22 +8,27 @@ using Microsoft.EntityFrameworkCore;
 namespace ConcertSaga.Benchmarks.Volume;
 
 /// <summary>
-/// A database of the seats service with its newest schema: on a PostgreSQL of this run's own, in a file of its own, or where a connection
-/// string says, which must lead to a database without concerts.
+/// A database of the seats service with the current schema: on this run's own PostgreSQL server, in its own file, or at a connection
+/// string. The latter must lead to a database without concerts.
 /// </summary>
 internal sealed class CatalogueDatabase : IAsyncDisposable
 {
     private readonly string? _folder;
 
-    private CatalogueDatabase(DatabaseProvider provider, string address, PostgreSqlServer? server, string? folder) =>
-        (Provider, Address, Server, _folder) = (provider, address, server, folder);
+    private CatalogueDatabase(DatabaseProvider provider, string address, PostgreSqlServer? server, string? folder)
+    {
+        Provider = provider;
+        Address = address;
+        Server = server;
+        _folder = folder;
+    }
 
     public DatabaseProvider Provider { get; }
 
     /// <summary>The connection string.</summary>
     public string Address { get; }
 
-    /// <summary>The server of this run's own, if that is where it is.</summary>
+    /// <summary>This run's own server, if the database is there.</summary>
     public PostgreSqlServer? Server { get; }
 
     public static async Task<CatalogueDatabase> CreateAsync(DatabaseProvider provider, string? address, CancellationToken cancellationToken)
@@ -41,15 +46,19 @@ internal sealed class CatalogueDatabase : IAsyncDisposable
             folder = Directory.CreateTempSubdirectory("concertsaga-benchmark-").FullName;
             address = $"Data Source={Path.Combine(folder, "seats.db")}";
         }
-        var database = new CatalogueDatabase(provider, address ?? throw new BenchmarkException($"--connection is missing; allowed: a connection string for {provider}."), server, folder);
+        if (address is null)
+            throw new BenchmarkException($"--connection is missing; allowed: a connection string for {provider}.");
+        var database = new CatalogueDatabase(provider, address, server, folder);
         try
         {
             if (provider == DatabaseProvider.PostgreSql)
-                await Servers.RefuseLooseDurabilityAsync(database.Address);
+                await ServerPair.RequireDurabilityAsync(database.Address);
             await using var context = database.Context();
             await context.Database.MigrateAsync(cancellationToken);
             return await context.Concerts.AnyAsync(cancellationToken)
-                ? throw new BenchmarkException("the database has concerts; allowed: one without, because a load begins with empty tables.") : database;
+                ? throw new BenchmarkException(
+                    "the database has concerts; allowed: a database without concerts, because a load needs empty tables.")
+                : database;
         }
         catch
         {
@@ -69,13 +78,13 @@ internal sealed class CatalogueDatabase : IAsyncDisposable
     {
         await using var command = connection.CreateCommand();
         command.CommandTimeout = 0;
-#pragma warning disable CA2100 // Statements of this program and of the server's own catalogue.
+#pragma warning disable CA2100 // Statements of this program and of the server's catalogue.
         command.CommandText = statement;
 #pragma warning restore CA2100
         return await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    /// <summary>The first columns of what a query finds, as texts.</summary>
+    /// <summary>All rows of a query as texts.</summary>
     public static async Task<List<string[]>> QueryAsync(DbConnection connection, string query, CancellationToken cancellationToken)
     {
         await using var command = connection.CreateCommand();
@@ -86,7 +95,7 @@ internal sealed class CatalogueDatabase : IAsyncDisposable
         var rows = new List<string[]>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
-            rows.Add([.. Enumerable.Range(0, reader.FieldCount).Select(place => $"{reader.GetValue(place)}")]);
+            rows.Add([.. Enumerable.Range(0, reader.FieldCount).Select(column => $"{reader.GetValue(column)}")]);
         return rows;
     }
 

@@ -1,58 +1,80 @@
-using System.Globalization;
+using ConcertSaga.Benchmarks.Measuring;
 using ConcertSaga.Testing.Services;
 
 namespace ConcertSaga.Benchmarks.Volume;
 
-/// <summary>One of the product's statements and the index it is for.</summary>
-/// <param name="Name">What is asked.</param>
-/// <param name="Owner">Whose database it goes to.</param>
-/// <param name="Statement">As it was sent.</param>
-/// <param name="Parameters">Other ones for each turn.</param>
-/// <param name="Index">What it is judged with and without.</param>
-/// <param name="Drops">Take the index away, and others that would stand in for it.</param>
-/// <param name="Creates">Makes an index that the product does without.</param>
+/// <summary>A statement of the product and its index.</summary>
+/// <param name="Name">Name of the query.</param>
+/// <param name="Owner">The service that owns the database.</param>
+/// <param name="Statement">The captured statement.</param>
+/// <param name="Parameters">The parameters of each run.</param>
+/// <param name="Index">The index to measure.</param>
+/// <param name="Drops">Statements that drop the index, and others that could replace it.</param>
+/// <param name="Creates">Statements that create an index that the product does not have.</param>
 internal sealed record StudyCase(
-    string Name, string Owner, SentStatement Statement, Func<int, IReadOnlyList<KeyValuePair<string, object>>> Parameters, string Index, string[] Drops, string[] Creates)
+    string Name, string Owner, SentStatement Statement, Func<int, IReadOnlyList<KeyValuePair<string, object>>> Parameters, string Index,
+    string[] Drops, string[] Creates)
 {
     public const string Seats = "Seats", Orchestrator = "Orchestrator", Relay = "DataPlatform";
 
-    public static StudyCase[] All(CatalogueServices services, Catalogue catalogue, int users)
+    public static StudyCase[] All(CapturedStatements statements, Catalogue catalogue, int users)
     {
-        // A step that has no divisor in common with the numbers it goes through visits all of them, far apart from each other.
-        int Spread(int turn, int of) => (int)((turn + 1) * 7_368_787L % of) + 1;
-        int Date(int turn) => Spread(turn, catalogue.DatesWithSeats);
+        // A large prime step visits all numbers, and consecutive ones are far apart.
+        int Spread(int run, int count) => (int)((run + 1) * 7_368_787L % count) + 1;
+        int Schedule(int run) => Spread(run, catalogue.SchedulesWithSeats);
+        string User(int run) => $"user-{Spread(run, users) - 1}";
         return
         [
-            new("seats of a date", Seats, services.SeatMap, turn => With(services.SeatMap, ("scheduleId", Date(turn))), "PK_Seats", ["ALTER TABLE \"Seats\" DROP CONSTRAINT \"PK_Seats\""], []),
-            new("dates of a concert in a range", Seats, services.Dates, turn => With(services.Dates, ("concertId", Spread(turn, catalogue.Concerts))),
+            new("seats of a schedule", Seats, statements.SeatMap, run => With(statements.SeatMap, ("scheduleId", Schedule(run))),
+                "PK_Seats", ["ALTER TABLE \"Seats\" DROP CONSTRAINT \"PK_Seats\""], []),
+            new("schedules of a concert in a range", Seats, statements.Schedules,
+                run => With(statements.Schedules, ("concertId", Spread(run, catalogue.Concerts))),
                 "IX_Schedules_ConcertId_StartsAt_ScheduleId", ["DROP INDEX \"IX_Schedules_ConcertId_StartsAt_ScheduleId\""], []),
-            new("seats a user has of a concert", Seats, services.SeatsOfUser,
-                turn => With(services.SeatsOfUser, ("scheduleId", Date(turn)), ("userId", $"user-{Spread(turn, users) - 1}")),
+            new("a user's seats of a concert", Seats, statements.SeatsOfUser,
+                run => With(statements.SeatsOfUser, ("scheduleId", Schedule(run)), ("userId", User(run))),
                 "IX_SeatHolds_UserId_ConcertId", ["DROP INDEX \"IX_SeatHolds_UserId_ConcertId\""], []),
-            new("release of a reservation's seats", Seats, services.Release,
-                turn => WriteCost.Filled(services.Release, Date(turn), StudyData.ReservationOf(Date(turn), 1), []),
-                "study_reservation", [], ["CREATE INDEX study_reservation ON \"Seats\" (\"ReservationId\") WHERE \"ReservationId\" IS NOT NULL"]),
-            new("a user's reservations", Orchestrator, services.UsersReservations, turn => With(services.UsersReservations, ("userId", $"user-{Spread(turn, users) - 1}")),
-                "IX_Reservations_UserId_CreatedAt", ["DROP INDEX \"IX_Reservations_UserId_CreatedAt\"", "DROP INDEX \"IX_Reservations_UserId_IdempotencyKey\""], []),
-            new("overdue reservations (expired holds)", Orchestrator, services.Overdue, _ => services.Overdue.Parameters, "IX_Reservations_Deadline", ["DROP INDEX \"IX_Reservations_Deadline\""], []),
-            new("deliveries that are due", Relay, services.Due, _ => services.Due.Parameters, "IX_Deliveries_NextAttemptAt", ["DROP INDEX \"IX_Deliveries_NextAttemptAt\""], [])
+            new("release of a reservation's seats", Seats, statements.Release,
+                run => WriteCost.Fill(statements.Release, Schedule(run), StudyData.ReservationOf(Schedule(run), 1), []),
+                "study_reservation", [],
+                ["CREATE INDEX study_reservation ON \"Seats\" (\"ReservationId\") WHERE \"ReservationId\" IS NOT NULL"]),
+            new("a user's reservations", Orchestrator, statements.ReservationsOfUser,
+                run => With(statements.ReservationsOfUser, ("userId", User(run))),
+                "IX_Reservations_UserId_CreatedAt",
+                ["DROP INDEX \"IX_Reservations_UserId_CreatedAt\"", "DROP INDEX \"IX_Reservations_UserId_IdempotencyKey\""], []),
+            new("overdue reservations (expired holds)", Orchestrator, statements.Overdue, _ => statements.Overdue.Parameters,
+                "IX_Reservations_Deadline", ["DROP INDEX \"IX_Reservations_Deadline\""], []),
+            new("due deliveries", Relay, statements.Due, _ => statements.Due.Parameters,
+                "IX_Deliveries_NextAttemptAt", ["DROP INDEX \"IX_Deliveries_NextAttemptAt\""], [])
         ];
     }
 
     private static List<KeyValuePair<string, object>> With(SentStatement statement, params (string Name, object Value)[] others)
     {
-        var filled = statement.Parameters.Select(one => KeyValuePair.Create(one.Key,
-            others.FirstOrDefault(other => one.Key.Contains(other.Name, StringComparison.OrdinalIgnoreCase)).Value ?? one.Value)).ToList();
-        return filled.Count(one => others.Any(other => one.Key.Contains(other.Name, StringComparison.OrdinalIgnoreCase))) >= others.Length ? filled
-            : throw new Measuring.BenchmarkException($"the statement has parameters {string.Join(", ", statement.Parameters.Select(one => one.Key))} and not {string.Join(", ", others.Select(other => other.Name))}: {statement.Text}");
+        var found = 0;
+        var filled = new List<KeyValuePair<string, object>>();
+        foreach (var (name, value) in statement.Parameters)
+        {
+            var other = others.FirstOrDefault(pair => name.Contains(pair.Name, StringComparison.OrdinalIgnoreCase));
+            found += other.Name is null ? 0 : 1;
+            filled.Add(KeyValuePair.Create(name, other.Value ?? value));
+        }
+        if (found >= others.Length)
+            return filled;
+        var names = string.Join(", ", statement.Parameters.Select(parameter => parameter.Key));
+        throw new BenchmarkException(
+            $"the statement has parameters {names} and not {string.Join(", ", others.Select(other => other.Name))}: {statement.Text}");
     }
-
-    /// <summary>A statement of this study's own.</summary>
-    public static SentStatement Own(FormattableString text) => new(text.ToString(CultureInfo.InvariantCulture), []);
 }
 
-/// <summary>What a case came to.</summary>
-internal sealed record StudyResult(StudyCase Case, Explained With, Explained Without, Explained ColdWith, Explained ColdWithout, double IndexMegabytes);
+/// <summary>Result of a case.</summary>
+internal sealed record StudyResult(
+    StudyCase Case, ExplainResult With, ExplainResult Without, ExplainResult ColdWith, ExplainResult ColdWithout, double IndexMegabytes)
+{
+    public double SpeedUp => Without.Median / With.Median;
+}
 
-/// <summary>One way to ask for dates, without an index and with one.</summary>
-internal sealed record ScheduleResult(string Name, Explained Without, Explained With);
+/// <summary>Result of a query of schedules, without an index and with one.</summary>
+internal sealed record ScheduleResult(string Name, ExplainResult Without, ExplainResult With);
+
+/// <summary>Results with an index of the status alone: all available seats, and those of one schedule.</summary>
+internal sealed record StatusResult(ExplainResult Free, ExplainResult FreeInSchedule, double Megabytes);

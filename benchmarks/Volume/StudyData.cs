@@ -1,6 +1,7 @@
 using System.Globalization;
 using ConcertSaga.DataPlatform.Data;
-using ConcertSaga.Orchestrator.Data;
+using ConcertSaga.DataPlatform.Dispatch;
+using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Testing.Services;
 using Microsoft.EntityFrameworkCore;
@@ -8,32 +9,36 @@ using Npgsql;
 
 namespace ConcertSaga.Benchmarks.Volume;
 
-/// <summary>What a study needs beside the catalogue: seats that are sold and who has them, and the reservations of their buyers.</summary>
+/// <summary>Data of a study beside the catalogue: sold seats with their owners, and the reservations of the customers.</summary>
 internal static class StudyData
 {
-    /// <summary>Of each date's seats, so many of the first are sold, each to a reservation of its own.</summary>
-    public const int SoldOfDate = 5;
+    /// <summary>Sold seats of each schedule, the first ones; each belongs to its own reservation.</summary>
+    public const int SoldPerSchedule = 5;
 
-    /// <summary>Reservations of a user.</summary>
-    public const int OfUser = 10;
+    /// <summary>Reservations of each customer.</summary>
+    public const int ReservationsPerUser = 10;
 
-    private const string Reservation = "(lpad(to_hex(s.\"ScheduleId\"), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(s.\"Number\"), 12, '0'))::uuid";
+    private const string Reservation =
+        "(lpad(to_hex(s.\"ScheduleId\"), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(s.\"Number\"), 12, '0'))::uuid";
 
-    /// <summary>Who has a sold seat.</summary>
+    /// <summary>The reservation that owns a sold seat.</summary>
     public static Guid ReservationOf(int scheduleId, int number) => new($"{scheduleId:x8}-0000-7000-8000-{number:x12}");
 
-    /// <summary>Sells the first seats of each date. The table is written anew, so that it is as dense as after a load.</summary>
+    /// <summary>Sells the first seats of each schedule. It rewrites the tables, so that they are as dense as after a load.</summary>
     public static async Task SellAsync(NpgsqlConnection connection, int users, CancellationToken cancellationToken)
     {
         string[] statements =
         [
             string.Create(CultureInfo.InvariantCulture, $"""
-                INSERT INTO "SeatHolds" ("ReservationId", "UserId", "ConcertId", "ScheduleId", "SeatNumbers", "SeatCount", "StartsAt", "TotalPrice", "Status", "RefusedSeats", "CreatedAt", "UpdatedAt")
-                SELECT {Reservation}, 'user-' || (hashint8(s."ScheduleId" * 100::bigint + s."Number")::bigint & 2147483647) % {users}, d."ConcertId", s."ScheduleId", s."Number"::text, 1, d."StartsAt", s."Price", 'Confirmed', '', now(), now()
-                FROM "Seats" s JOIN "Schedules" d USING ("ScheduleId") WHERE s."Number" <= {SoldOfDate}
+                INSERT INTO "SeatHolds" ("ReservationId", "UserId", "ConcertId", "ScheduleId", "SeatNumbers", "SeatCount",
+                    "StartsAt", "TotalPrice", "Status", "RefusedSeats", "CreatedAt", "UpdatedAt")
+                SELECT {Reservation},
+                    'user-' || (hashint8(s."ScheduleId" * 100::bigint + s."Number")::bigint & 2147483647) % {users}, d."ConcertId",
+                    s."ScheduleId", s."Number"::text, 1, d."StartsAt", s."Price", 'Confirmed', '', now(), now()
+                FROM "Seats" s JOIN "Schedules" d USING ("ScheduleId") WHERE s."Number" <= {SoldPerSchedule}
                 """),
-            string.Create(CultureInfo.InvariantCulture, $"""UPDATE "Seats" s SET "Status" = 'Sold', "ReservationId" = {Reservation} WHERE s."Number" <= {SoldOfDate}"""),
-            string.Create(CultureInfo.InvariantCulture, $"""UPDATE "Schedules" SET "AvailableSeats" = "TotalSeats" - {SoldOfDate} WHERE "TotalSeats" > 0"""),
+            $"""UPDATE "Seats" s SET "Status" = 'Sold', "ReservationId" = {Reservation} WHERE s."Number" <= {SoldPerSchedule}""",
+            $"""UPDATE "Schedules" SET "AvailableSeats" = "TotalSeats" - {SoldPerSchedule} WHERE "TotalSeats" > 0""",
             """CLUSTER "Seats" USING "PK_Seats" """, """CLUSTER "Schedules" USING "PK_Schedules" """,
             "VACUUM (ANALYZE)"
         ];
@@ -41,7 +46,7 @@ internal static class StudyData
             await CatalogueDatabase.ExecuteAsync(connection, statement, cancellationToken);
     }
 
-    /// <summary>As many reservations as seats are sold, most of them ended; one in fifty waits for its payment, and few are overdue.</summary>
+    /// <summary>Writes a reservation per sold seat. One in fifty waits for its payment; the others have ended.</summary>
     public static async Task ReserveAsync(string address, int reservations, int users, CancellationToken cancellationToken)
     {
         var options = new DbContextOptionsBuilder<PostgreSqlOrchestratorDbContext>();
@@ -51,22 +56,28 @@ internal static class StudyData
         await context.Database.OpenConnectionAsync(cancellationToken);
         var connection = context.Database.GetDbConnection();
         await CatalogueDatabase.ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"""
-            INSERT INTO "Reservations" ("ReservationId", "CurrentState", "UserId", "ScheduleId", "SeatNumbers", "TotalPrice", "PayImmediately", "PaymentAttempt", "StepAttempts", "Deadline", "HoldExpiresAt",
-                "IdempotencyKey", "RequestHash", "CreatedAt", "UpdatedAt", "Version")
-            SELECT gen_random_uuid(), CASE WHEN i % 50 = 0 THEN 'AwaitingPayment' WHEN i % 50 < 10 THEN 'Expired' ELSE 'Confirmed' END, 'user-' || i % {users}, i % 200000 + 1, '7', 90000, false, 1, 1,
-                CASE WHEN i % 50 = 0 THEN now() + (i % 600 - 1) * interval '1 second' END, CASE WHEN i % 50 = 0 THEN now() + (i % 600 - 1) * interval '1 second' END,
+            INSERT INTO "Reservations" ("ReservationId", "CurrentState", "UserId", "ScheduleId", "SeatNumbers", "TotalPrice",
+                "PayImmediately", "PaymentAttempt", "StepAttempts", "Deadline", "HoldExpiresAt", "IdempotencyKey",
+                "RequestHash", "CreatedAt", "UpdatedAt", "Version")
+            SELECT gen_random_uuid(), CASE WHEN i % 50 = 0 THEN 'AwaitingPayment' WHEN i % 50 < 10 THEN 'Expired' ELSE 'Confirmed' END,
+                'user-' || i % {users}, i % 200000 + 1, '7', 90000, false, 1, 1,
+                CASE WHEN i % 50 = 0 THEN now() + (i % 600 - 1) * interval '1 second' END,
+                CASE WHEN i % 50 = 0 THEN now() + (i % 600 - 1) * interval '1 second' END,
                 gen_random_uuid(), repeat('0', 64), now() - i * interval '1 second', now(), 6
             FROM generate_series(1, {reservations}) i
             """), cancellationToken);
-        // Those are not to be swept while the service is asked for its statement.
-        await CatalogueDatabase.ExecuteAsync(connection, """UPDATE "Reservations" SET "Deadline" = now() + interval '1 hour' WHERE "Deadline" < now() + interval '10 minutes'""", cancellationToken);
+        // The sweeper must not expire them while the study captures the service's statements.
+        await CatalogueDatabase.ExecuteAsync(connection, """
+            UPDATE "Reservations" SET "Deadline" = now() + interval '1 hour' WHERE "Deadline" < now() + interval '10 minutes'
+            """, cancellationToken);
         await CatalogueDatabase.ExecuteAsync(connection, "VACUUM (ANALYZE)", cancellationToken);
     }
 
     /// <summary>
-    /// A delivery for each reservation. Nearly all are delivered; one in a hundred waits for a platform that was down, and a tenth of those are due.
+    /// Writes a delivery per reservation. One in a hundred is pending, as after an outage of the data platform, and a tenth of these are
+    /// due.
     /// </summary>
-    /// <returns>The statement by which a replica takes what is due.</returns>
+    /// <returns>The statement that leases due deliveries.</returns>
     public static async Task<SentStatement> DeliverAsync(string address, int deliveries, CancellationToken cancellationToken)
     {
         var options = new DbContextOptionsBuilder<PostgreSqlDataPlatformDbContext>();
@@ -76,14 +87,17 @@ internal static class StudyData
         await context.Database.OpenConnectionAsync(cancellationToken);
         var connection = context.Database.GetDbConnection();
         await CatalogueDatabase.ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"""
-            INSERT INTO "Deliveries" ("DeliveryId", "ReservationId", "EventType", "Sequence", "Payload", "Status", "Attempts", "AttemptsBefore", "Since", "NextAttemptAt", "CreatedAt", "CompletedAt")
-            SELECT gen_random_uuid(), gen_random_uuid(), 'reservation.confirmed', 1, repeat('x', 500), CASE WHEN i % 100 = 0 THEN 'Pending' ELSE 'Delivered' END, 1, 0, at,
+            INSERT INTO "Deliveries" ("DeliveryId", "ReservationId", "EventType", "Sequence", "Payload", "Status", "Attempts",
+                "AttemptsBefore", "Since", "NextAttemptAt", "CreatedAt", "CompletedAt")
+            SELECT gen_random_uuid(), gen_random_uuid(), 'reservation.confirmed', 1, repeat('x', 500),
+                CASE WHEN i % 100 = 0 THEN 'Pending' ELSE 'Delivered' END, 1, 0, at,
                 CASE WHEN i % 100 = 0 THEN now() + (i / 100 % 10) * interval '1 hour' ELSE at END, at, CASE WHEN i % 100 <> 0 THEN at END
             FROM (SELECT i, now() - i * interval '1 second' AS at FROM generate_series(1, {deliveries}) AS i) AS made
             """), cancellationToken);
         await CatalogueDatabase.ExecuteAsync(connection, "VACUUM (ANALYZE)", cancellationToken);
         var now = TimeProvider.System.GetUtcNow();
-        return new SentStatement(DeliveryStatements.LeaseText(context),
-            [new("@most", 32), new("@now", now.AddMinutes(1)), new("@lease", Guid.CreateVersion7(now)), new("@until", now.AddMinutes(2)), new("@held", now.AddMinutes(2))]);
+        return new SentStatement(DeliveryStore.LeaseText(context),
+            [new("@max", 32), new("@now", now.AddMinutes(1)), new("@lease", Guid.CreateVersion7(now)), new("@until", now.AddMinutes(2)),
+                new("@recheck", now.AddMinutes(2))]);
     }
 }

@@ -3,25 +3,40 @@ using Xunit;
 
 namespace ConcertSaga.Architecture.Tests;
 
-/// <summary>Who may know whom.</summary>
+/// <summary>Checks the allowed references between projects.</summary>
 public sealed partial class ReferenceTests
 {
-    private const string Contracts = "Shared.Contracts", Hosting = "Shared.Hosting", Persistence = "Shared.Persistence";
+    private const string Contracts = "Shared.Contracts", Concurrency = "Shared.Concurrency", Hosting = "Shared.Hosting",
+        Persistence = "Shared.Persistence", Console = "OperatorConsole";
 
     [Fact]
-    public void Services_Reference_OnlyContractsAndHosting() =>
-        Only(Product.Projects.Where(project => project.IsService), Contracts, Hosting);
+    public void Services_Reference_OnlySharedProjects()
+    {
+        Only(Product.Projects.Where(project => project.IsService && project.Name != "Operations"), Concurrency, Contracts, Hosting);
+        // Operations hosts the console, which knows no service.
+        Only(Product.Projects.Where(project => project.Name == "Operations"), Concurrency, Contracts, Hosting, Console);
+    }
 
     [Fact]
-    public void Gateway_References_NoService() => Only(Product.Projects.Where(project => project.Name == "Gateway"), Contracts, Hosting);
+    public void Console_References_NoService() => Only(Product.Projects.Where(project => project.Name == Console), Contracts, Hosting);
+
+    [Fact]
+    public void Gateway_References_NoService() =>
+        Only(Product.Projects.Where(project => project.Name == "Gateway"), Contracts, Hosting, "Storefront");
+
+    [Fact]
+    public void Storefront_References_NoProject() => Only(Product.Projects.Where(project => project.Name == "Storefront"));
 
     [Fact]
     public void Orchestrator_References_NoService() =>
         Only(Product.Projects.Where(project => project.Name == "Orchestrator"), Contracts, Hosting, Persistence);
 
     [Fact]
-    public void Hosting_References_OnlyContractsAndPersistence() =>
-        Only(Product.Projects.Where(project => project.Name == Hosting), Contracts, Persistence);
+    public void Hosting_References_OnlyContractsAndConcurrency() =>
+        Only(Product.Projects.Where(project => project.Name == Hosting), Contracts, Concurrency);
+
+    [Fact]
+    public void Concurrency_References_NoProject() => Only(Product.Projects.Where(project => project.Name == Concurrency));
 
     [Fact]
     public void Contracts_Reference_Nothing()
@@ -34,7 +49,7 @@ public sealed partial class ReferenceTests
     [Fact]
     public void Persistence_Knows_NothingOfConcerts()
     {
-        Rule.HasNoExceptions(Product.Projects.Single(project => project.Name == Persistence).References);
+        Only(Product.Projects.Where(project => project.Name == Persistence), Concurrency);
         Rule.HasNoExceptions(Product.Code.Where(file => file.StartsWith($"{Persistence}/", StringComparison.Ordinal))
             .SelectMany(file => BusinessWords().Matches(Product.Read(file)).Select(match => $"{file} says '{match.Value}'")));
     }
@@ -56,11 +71,13 @@ public sealed partial class ReferenceTests
     }
 
     private static void Only(IEnumerable<Project> projects, params string[] allowed) =>
-        Rule.HasNoExceptions(projects.SelectMany(project => project.References.Except(allowed).Select(other => $"{project.Name} references {other}")));
+        Rule.HasNoExceptions(projects.SelectMany(project => project.References.Except(allowed)
+            .Select(other => $"{project.Name} references {other}")));
 
     [GeneratedRegex(@"\b(seat|reservation|payment|concert|ticket)s?\b", RegexOptions.IgnoreCase)]
     private static partial Regex BusinessWords();
 
-    [GeneratedRegex(@"\w*(EntityFrameworkOutbox|BusOutbox|OutboxMessage|OutboxState|InboxState|TransactionalOutbox)\w*|Shared\.Persistence")]
+    [GeneratedRegex(
+        @"\w*(EntityFrameworkOutbox|BusOutbox|OutboxMessage|OutboxState|InboxState|TransactionalOutbox)\w*|Shared\.Persistence")]
     private static partial Regex OutboxWords();
 }

@@ -4,7 +4,7 @@ namespace ConcertSaga.Architecture.Tests;
 
 internal static class Rule
 {
-    /// <summary>Fails with every exception to the rule, each on a line of its own and in full.</summary>
+    /// <summary>Fails with a list of all exceptions to the rule.</summary>
     public static void HasNoExceptions(IEnumerable<string> exceptions)
     {
         var all = exceptions.ToList();

@@ -1,131 +1,12 @@
 using System.Data;
 using MassTransit;
-using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Metadata.Builders;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
 namespace ConcertSaga.Documented.Tests;
 
-public record SubmitOrder(Guid OrderId, string Customer);
-
-public record OrderSubmitted(Guid OrderId, string Customer);
-
-public record ShipmentBooked(Guid OrderId);
-
-public record OrderCompleted(Guid OrderId);
-
-/// <summary>A saga with a row lock.</summary>
-public class OrderState : SagaStateMachineInstance
-{
-    public Guid CorrelationId { get; set; }
-
-    public string CurrentState { get; set; } = null!;
-
-    public string? Customer { get; set; }
-}
-
-public class OrderStateMap : SagaClassMap<OrderState>
-{
-    protected override void Configure(EntityTypeBuilder<OrderState> entity, ModelBuilder model)
-    {
-        entity.Property(x => x.CurrentState).HasMaxLength(64);
-        entity.Property(x => x.Customer);
-    }
-}
-
-public class OrderStateMachine : MassTransitStateMachine<OrderState>
-{
-    public OrderStateMachine()
-    {
-        InstanceState(x => x.CurrentState);
-        Event(() => OrderSubmitted, x => x.CorrelateById(context => context.Message.OrderId));
-        Event(() => ShipmentBooked, x => x.CorrelateById(context => context.Message.OrderId));
-
-        Initially(When(OrderSubmitted)
-            .Then(context => context.Saga.Customer = context.Message.Customer)
-            .TransitionTo(Submitted));
-        During(Submitted, When(ShipmentBooked)
-            .Publish(context => new OrderCompleted(context.Saga.CorrelationId))
-            .TransitionTo(Completed));
-    }
-
-    public State Submitted { get; } = null!;
-
-    public State Completed { get; } = null!;
-
-    public Event<OrderSubmitted> OrderSubmitted { get; } = null!;
-
-    public Event<ShipmentBooked> ShipmentBooked { get; } = null!;
-}
-
-public class OrderStateDefinition : SagaDefinition<OrderState>
-{
-    protected override void ConfigureSaga(
-        IReceiveEndpointConfigurator endpointConfigurator, ISagaConfigurator<OrderState> sagaConfigurator, IRegistrationContext context)
-    {
-        endpointConfigurator.UseMessageRetry(r => r.Intervals(100, 500, 1000, 1000));
-        endpointConfigurator.UseEntityFrameworkOutbox<OrderDbContext>(context);
-    }
-}
-
-/// <summary>Orders, their sagas, the inbox and the outbox.</summary>
-public class OrderDbContext(DbContextOptions<OrderDbContext> options) : SagaDbContext(options)
-{
-    protected override IEnumerable<ISagaClassMap> Configurations
-    {
-        get { yield return new OrderStateMap(); }
-    }
-
-    protected override void OnModelCreating(ModelBuilder modelBuilder)
-    {
-        base.OnModelCreating(modelBuilder);
-        modelBuilder.AddInboxStateEntity();
-        modelBuilder.AddOutboxMessageEntity();
-        modelBuilder.AddOutboxStateEntity();
-    }
-}
-
-/// <summary>A second saga, in a context that belongs to its repository.</summary>
-public class ParcelState : SagaStateMachineInstance
-{
-    public Guid CorrelationId { get; set; }
-
-    public string CurrentState { get; set; } = null!;
-}
-
-public class ParcelStateMap : SagaClassMap<ParcelState>
-{
-    protected override void Configure(EntityTypeBuilder<ParcelState> entity, ModelBuilder model) =>
-        entity.Property(x => x.CurrentState).HasMaxLength(64);
-}
-
-public class ParcelStateMachine : MassTransitStateMachine<ParcelState>
-{
-    public ParcelStateMachine()
-    {
-        InstanceState(x => x.CurrentState);
-        Event(() => OrderSubmitted, x => x.CorrelateById(context => context.Message.OrderId));
-        Initially(When(OrderSubmitted)
-            .Publish(context => new ShipmentBooked(context.Saga.CorrelationId))
-            .TransitionTo(Booked));
-    }
-
-    public State Booked { get; } = null!;
-
-    public Event<OrderSubmitted> OrderSubmitted { get; } = null!;
-}
-
-public class ParcelStateDbContext(DbContextOptions options) : SagaDbContext(options)
-{
-    protected override IEnumerable<ISagaClassMap> Configurations
-    {
-        get { yield return new ParcelStateMap(); }
-    }
-}
-
-/// <summary>A consumer whose messages leave with its inbox row.</summary>
+/// <summary>A consumer whose messages are committed with its inbox entry.</summary>
 public class SubmitOrderConsumer : IConsumer<SubmitOrder>
 {
     public Task Consume(ConsumeContext<SubmitOrder> context) =>
@@ -141,7 +22,7 @@ public class OrderCompletedConsumer(OrderProgram.Completions completions) : ICon
     }
 }
 
-/// <summary>A program as the documentation of MassTransit.EntityFrameworkCore 8.5 teaches to write it, and nothing else.</summary>
+/// <summary>A program that uses only what the documentation of MassTransit.EntityFrameworkCore 8.5 shows.</summary>
 public static class OrderProgram
 {
     public static IHost Build(string orders, string parcels)
@@ -154,8 +35,9 @@ public static class OrderProgram
         {
             x.AddEntityFrameworkOutbox<OrderDbContext>(o =>
             {
-                o.UseSqlite();
-                o.QueryDelay = TimeSpan.FromSeconds(1);
+                // The documented methods return the configurator they are called on.
+                IEntityFrameworkOutboxConfigurator same = o.UseSqlite();
+                same.QueryDelay = TimeSpan.FromSeconds(1);
                 o.QueryMessageLimit = 100;
                 o.QueryTimeout = TimeSpan.FromSeconds(30);
                 o.DuplicateDetectionWindow = TimeSpan.FromMinutes(5);
@@ -171,15 +53,15 @@ public static class OrderProgram
             x.AddSagaStateMachine<OrderStateMachine, OrderState, OrderStateDefinition>()
                 .EntityFrameworkRepository(r =>
                 {
-                    r.ExistingDbContext<OrderDbContext>();
-                    r.UseSqlite();
+                    IEntityFrameworkSagaRepositoryConfigurator<OrderState> same = r.UseSqlite();
+                    same.ExistingDbContext<OrderDbContext>();
                 });
             x.AddSagaStateMachine<ParcelStateMachine, ParcelState>()
                 .EntityFrameworkRepository(r =>
                 {
                     r.ConcurrencyMode = ConcurrencyMode.Pessimistic;
                     r.IsolationLevel = IsolationLevel.Serializable;
-                    r.LockStatementProvider = new SqliteLockStatementProvider();
+                    r.UseSqlite();
                     r.AddDbContext<DbContext, ParcelStateDbContext>((provider, options) => options.UseSqlite(parcels));
                 });
             x.AddConfigureEndpointsCallback((context, name, cfg) =>
@@ -192,7 +74,7 @@ public static class OrderProgram
         return builder.Build();
     }
 
-    /// <summary>What a request would do: the command leaves with the save.</summary>
+    /// <summary>Publishes a command with a save, like an HTTP request.</summary>
     public static async Task SubmitAsync(IServiceProvider services, Guid orderId, string customer, CancellationToken cancellationToken)
     {
         await using var scope = services.CreateAsyncScope();

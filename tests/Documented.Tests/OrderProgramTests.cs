@@ -6,7 +6,7 @@ using Xunit;
 
 namespace ConcertSaga.Documented.Tests;
 
-/// <summary>A program that was written against the documentation runs.</summary>
+/// <summary>A program written from the documentation works.</summary>
 public sealed class OrderProgramTests : IDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
@@ -23,7 +23,8 @@ public sealed class OrderProgramTests : IDisposable
     public async Task Orders_Submitted_AreCompleted()
     {
         var cancellation = TestContext.Current.CancellationToken;
-        using var host = OrderProgram.Build($"Data Source={Path.Combine(_folder, "orders.db")}", $"Data Source={Path.Combine(_folder, "parcels.db")}");
+        using var host = OrderProgram.Build($"Data Source={Path.Combine(_folder, "orders.db")}",
+            $"Data Source={Path.Combine(_folder, "parcels.db")}");
         await OrderProgram.CreateTablesAsync(host.Services, cancellation);
         await host.StartAsync(cancellation);
 
@@ -34,10 +35,12 @@ public sealed class OrderProgramTests : IDisposable
         await Task.WhenAll(orders.Select(order => completions.Of(order).Task)).WaitAsync(Limit, cancellation);
 
         await host.StopAsync(cancellation);
-        using var reopened = OrderProgram.Build($"Data Source={Path.Combine(_folder, "orders.db")}", $"Data Source={Path.Combine(_folder, "parcels.db")}");
+        using var reopened = OrderProgram.Build($"Data Source={Path.Combine(_folder, "orders.db")}",
+            $"Data Source={Path.Combine(_folder, "parcels.db")}");
         await using var scope = reopened.Services.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<OrderDbContext>();
-        Assert.Equal(5, await database.Set<OrderState>().CountAsync(order => order.CurrentState == "Completed" && order.Customer == "mina", cancellation));
+        Assert.Equal(5, await database.Set<OrderState>()
+            .CountAsync(order => order.CurrentState == "Completed" && order.Customer == "mina", cancellation));
         Assert.Empty(await database.Set<OutboxMessage>().ToListAsync(cancellation));
         Assert.Equal(5, await scope.ServiceProvider.GetRequiredService<ParcelStateDbContext>().Set<ParcelState>().CountAsync(cancellation));
     }

@@ -2,22 +2,26 @@ using Xunit;
 
 namespace ConcertSaga.EndToEnd.Tests;
 
-/// <summary>Each command refused and duplicated: the outcome is right, everything is undone in reverse, and nothing is sent twice.</summary>
-[Trait("Category", "RunOnce")]
-public sealed class AnsweredFaultTests(FaultySystems systems) : IClassFixture<FaultySystems>
+/// <summary>
+/// Rejects and duplicates each command. The outcome is right, steps are compensated in reverse, and no command is resent.
+/// </summary>
+public sealed class AnsweredFaultTests(FaultDrill systems) : IClassFixture<FaultDrill>
 {
-    private const string Refused = "\"RejectRate\": 1";
+    private const string Rejected = "\"RejectRate\": 1";
     private const string Duplicated = "\"DuplicateRate\": 1";
 
-    // Every command is answered, so nothing may be sent again, however slow the machine is.
+    // Every command gets a reply, so no command may be resent even on a slow machine.
     private static readonly TimeSpan StepTimeout = TimeSpan.FromSeconds(20);
 
-    /// <summary>Command, fault, how a reservation that pays at once (and is then cancelled, where that is the command's time) ends, with which code.</summary>
+    /// <summary>
+    /// The command, its fault, and the expected status and failure code of a reservation that is paid at once. Rows of compensations expect
+    /// it to be cancelled afterwards.
+    /// </summary>
     public static TheoryData<string, string, string, string?> Rows() => new(
-        ("HoldSeats", Refused, "Rejected", "SEAT_UNAVAILABLE"),
-        ("DeductPoints", Refused, "Expired", "HOLD_EXPIRED"),
-        ("ConfirmPayment", Refused, "Failed", "PAYMENT_REJECTED"),
-        ("ConfirmSeats", Refused, "Failed", "SEATS_NOT_HELD"),
+        ("HoldSeats", Rejected, "Rejected", "SEAT_UNAVAILABLE"),
+        ("DeductPoints", Rejected, "Expired", "HOLD_EXPIRED"),
+        ("ConfirmPayment", Rejected, "Failed", "PAYMENT_REJECTED"),
+        ("ConfirmSeats", Rejected, "Failed", "SEATS_NOT_HELD"),
 
         ("HoldSeats", Duplicated, "Confirmed", null),
         ("DeductPoints", Duplicated, "Confirmed", null),
@@ -29,10 +33,10 @@ public sealed class AnsweredFaultTests(FaultySystems systems) : IClassFixture<Fa
 
     [Theory]
     [MemberData(nameof(Rows))]
-    public async Task Command_Faulty_EndsRightAndUndone(string command, string fault, string outcome, string? code)
+    public async Task Command_WithAReplyFault_EndsAsExpected(string command, string fault, string outcome, string? code)
     {
-        var stories = await systems.StoriesAsync(StepTimeout, command, fault, isLifted: false, outcome, code);
+        var histories = await systems.RunAsync(StepTimeout, command, fault, isLifted: false, outcome, code);
 
-        Assert.All(stories, story => Assert.DoesNotContain("Sent again", story, StringComparison.Ordinal));
+        Assert.All(histories, history => Assert.DoesNotContain("Resent", history, StringComparison.Ordinal));
     }
 }

@@ -10,16 +10,17 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>
-/// <c>kill -9</c> under load, again and again, of one part or of several at the same moment. <c>CONCERT_TEST_SEED</c> repeats a run's choices; <c>CONCERT_TEST_KILLS</c> makes it longer.
+/// Kills one part or several at once under load, repeatedly: customers buy, and operators intervene. <c>CONCERT_TEST_SEED</c> repeats the
+/// choices of a run; <c>CONCERT_TEST_KILLS</c> sets the number of kills.
 /// </summary>
-[Trait("Category", "RunOnce")]
 public sealed class KillTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
 {
     private static readonly (string, string)[] Settings =
     [
         ("Reservation:HoldDuration", "00:00:08"), ("Reservation:StepTimeout", "00:00:02"),
-        // What a killed relay had taken is free again before the books are looked at.
-        ("DataPlatform:LeaseDuration", "00:00:10"), ("DataPlatform:Timeout", "00:00:03"), ("DataPlatform:BreakerPause", "00:00:01")
+        // The leases of a killed relay expire before the books are checked.
+        ("DataPlatform:LeaseDuration", "00:00:10"), ("DataPlatform:Timeout", "00:00:03"), ("DataPlatform:BreakerPause", "00:00:01"),
+        ("Operations:LeaseDuration", "00:00:05")
     ];
 
     [Theory]
@@ -34,30 +35,37 @@ public sealed class KillTests(SystemFixture systems, PostgreSqlServer database, 
         var system = await systems.GetAsync(kind, database, broker, Settings);
         var leftByOthers = (await Books.ReadStatesAsync(system)).Keys.ToHashSet();
         var watch = Stopwatch.StartNew();
-        using var shoppers = await Shoppers.StartAsync(system, people: 12, dates: 2, seed);
+        using var shoppers = await ShopperCrowd.StartAsync(system, customers: 12, schedules: 2, seed);
+        using var operators = await OperatorCrowd.StartAsync(system, shoppers.Schedules, operators: 2, seed);
 
         foreach (var parts in Victims(system, random).Take(kills))
         {
             var names = string.Join(" and ", parts);
-            // The system works before each kill; the moment itself is any.
+            // The system works before each kill. The exact moment is random.
             var before = shoppers.Accepted;
-            await Eventually.TrueAsync(() => shoppers.Accepted >= before + 5, TimeSpan.FromSeconds(60), $"reservations are accepted before {names} is killed");
+            await Eventually.TrueAsync(() => shoppers.Accepted >= before + 5, TimeSpan.FromSeconds(60),
+                $"reservations are accepted before {names} is killed");
             await Task.Delay(random.Next(1000));
             var killed = watch.Elapsed;
             await Task.WhenAll(parts.Select(system.KillAsync));
-            // Servers first: a process is ready only when its database is.
+            // Servers start first, because a process is ready only when its database is.
             foreach (var part in system.Parts.Reverse().Where(parts.Contains))
                 await system.StartAsync(part);
-            output.WriteLine($"{killed.TotalSeconds:0.0} s: killed {names}, ready again at {watch.Elapsed.TotalSeconds:0.0} s, {shoppers.Accepted} reservations so far");
+            output.WriteLine(
+                $"{killed.TotalSeconds:0.0} s: killed {names}, ready again at {watch.Elapsed.TotalSeconds:0.0} s, {shoppers.Accepted} "
+                    + $"reservations so far");
         }
         output.WriteLine(await shoppers.CloseAsync());
+        await operators.CloseAsync();
 
         var books = await Auditor.CheckAsync(system, TimeSpan.FromSeconds(60), mayWait: leftByOthers);
         shoppers.Check(books);
+        output.WriteLine(await operators.CheckAsync(books));
+        Assert.Empty(await InvariantChecks.RunAsync(system));
         output.WriteLine($"{kind}: {kills} kills in {watch.Elapsed.TotalSeconds:0} s");
     }
 
-    // All parts in random order, then again in another; after every second one, on average, up to three at the same moment.
+    // Yields all parts in random order, repeatedly. After every second part, on average, it yields up to three at once.
     private static IEnumerable<string[]> Victims(ISystem system, Random random)
     {
         while (true)

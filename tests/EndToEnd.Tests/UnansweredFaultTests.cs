@@ -2,18 +2,22 @@ using Xunit;
 
 namespace ConcertSaga.EndToEnd.Tests;
 
-/// <summary>Each command dropped and delayed: it is sent again, the outcome is right, everything is undone in reverse, and the history tells it.</summary>
-[Trait("Category", "RunOnce")]
-public sealed class UnansweredFaultTests(FaultySystems systems) : IClassFixture<FaultySystems>
+/// <summary>
+/// Drops and delays each command. It is resent, the outcome is right, steps are compensated in reverse, and the history records it.
+/// </summary>
+public sealed class UnansweredFaultTests(FaultDrill systems) : IClassFixture<FaultDrill>
 {
     private const string Dropped = "\"DropRate\": 1";
-    // Longer than one attempt; longer than all of them.
+    // The first delay exceeds one attempt, the second exceeds all attempts together.
     private const string Late = "\"Delay\": \"00:00:01\"";
     private const string TooLate = "\"Delay\": \"00:00:03.5\"";
 
     private static readonly TimeSpan StepTimeout = TimeSpan.FromSeconds(0.8);
 
-    /// <summary>Command, fault, how a reservation that pays at once (and is then cancelled, where that is the command's time) ends, with which code.</summary>
+    /// <summary>
+    /// The command, its fault, and the expected status and failure code of a reservation that is paid at once. Rows of compensations expect
+    /// it to be cancelled afterwards.
+    /// </summary>
     public static TheoryData<string, string, string, string?> Rows() => new(
         ("HoldSeats", Dropped, "Failed", "STEP_TIMED_OUT"),
         ("DeductPoints", Dropped, "Failed", "STEP_TIMED_OUT"),
@@ -38,13 +42,13 @@ public sealed class UnansweredFaultTests(FaultySystems systems) : IClassFixture<
 
     [Theory]
     [MemberData(nameof(Rows))]
-    public async Task Command_Faulty_EndsRightAndUndone(string command, string fault, string outcome, string? code)
+    public async Task Command_WithoutATimelyReply_EndsAsExpected(string command, string fault, string outcome, string? code)
     {
-        // Steps that are never given up would otherwise never end.
+        // The saga retries these commands indefinitely, so the fault must end.
         var isLifted = fault == Dropped && outcome != "Failed";
 
-        var stories = await systems.StoriesAsync(StepTimeout, command, fault, isLifted, outcome, code);
+        var histories = await systems.RunAsync(StepTimeout, command, fault, isLifted, outcome, code);
 
-        Assert.All(stories, story => Assert.Contains("Sent again, attempt 2.", story, StringComparison.Ordinal));
+        Assert.All(histories, history => Assert.Contains("Resent, attempt 2.", history, StringComparison.Ordinal));
     }
 }

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Builder;
 
 namespace ConcertSaga.Gateway.Tests;
 
-/// <summary>The gateway and the services as two hosts of one process: docs/decisions/0005-two-hosts-in-allinone.md.</summary>
+/// <summary>Runs the gateway and the services as two hosts of one process (docs/decisions/0005-two-hosts-in-allinone.md).</summary>
 public sealed class TwoHostsTests : IAsyncLifetime
 {
     private WebApplication _services = null!;
@@ -16,7 +16,7 @@ public sealed class TwoHostsTests : IAsyncLifetime
         _services = GatewayHost.Builder(["--urls=http://127.0.0.1:0"]).Build();
         _services.UseServiceDefaults();
         _services.MapGet("/points/api/points", (Caller caller) => caller.UserId);
-        _services.MapGet("/points/internal/accounts", () => "everybody's");
+        _services.MapGet("/points/internal/accounts", () => "all accounts");
         await _services.StartAsync();
         _gateway = await GatewayHost.StartAsync(_services.Urls.First());
     }
@@ -28,7 +28,7 @@ public sealed class TwoHostsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Service_ThroughTheGateway_KnowsItsCaller()
+    public async Task Service_CalledThroughTheGateway_KnowsTheCaller()
     {
         using var response = await _gateway.SendAsync("GET", "/api/points", Tokens.For("mina"));
 
@@ -38,10 +38,12 @@ public sealed class TwoHostsTests : IAsyncLifetime
     [Theory]
     [InlineData("/points/api/points")]
     [InlineData("/points/internal/accounts")]
-    public async Task Service_Directly_IsNotThere(string path)
+    public async Task Service_CalledDirectly_Is404(string path)
     {
         using var client = new HttpClient { BaseAddress = new Uri(_services.Urls.First()) };
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "X-User-Id", "mina" }, { "X-Gateway-Secret", "guess" }, { "Host", _gateway.Address.Authority } } };
+        using var request = new HttpRequestMessage(HttpMethod.Get,
+            path)
+        { Headers = { { "X-User-Id", "mina" }, { "X-Gateway-Secret", "guess" }, { "Host", _gateway.Address.Authority } } };
 
         using var response = await client.SendAsync(request);
 
@@ -51,7 +53,7 @@ public sealed class TwoHostsTests : IAsyncLifetime
     [Theory]
     [InlineData("/points/internal/accounts")]
     [InlineData("/internal/accounts")]
-    public async Task PublicHost_NamingTheOtherOne_HasNoSuchRoute(string path)
+    public async Task Gateway_WithTheHostHeaderOfTheServices_Is404(string path)
     {
         using var response = await _gateway.SendAsync("GET", path, Tokens.For("mina"),
             headers: [("Host", new Uri(_services.Urls.First()).Authority), ("X-Gateway-Secret", GatewayHost.Secret)]);

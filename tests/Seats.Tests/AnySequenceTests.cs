@@ -1,18 +1,19 @@
 using ConcertSaga.Seats.Data;
 using ConcertSaga.Seats.Import;
+using ConcertSaga.Seats.Tests.Fixtures;
 using ConcertSaga.Shared.Hosting.Databases;
-using ConcertSaga.Shared.Hosting.Messaging;
+using ConcertSaga.Shared.Hosting.Failures;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
 using CsCheck;
 using Xunit;
-using static ConcertSaga.Seats.Tests.SeatsUnderTest;
+using static ConcertSaga.Seats.Tests.Fixtures.SeatsUnderTest;
 
 namespace ConcertSaga.Seats.Tests;
 
 /// <summary>
-/// Whatever becomes of the seats of a date, and wherever it is interrupted, its count is the count of its seats. What is interrupted is tried
-/// again, as after a kill, and so is what was done and only not known to be.
+/// Seats, holds and the count of a schedule agree after any sequence of commands, interrupted at any point. Interrupted commands are
+/// retried, as after a kill, even if they were already committed.
 /// </summary>
 public sealed class AnySequenceTests(PostgreSqlServer server) : IDisposable
 {
@@ -29,7 +30,7 @@ public sealed class AnySequenceTests(PostgreSqlServer server) : IDisposable
     private static readonly Gen<Kind> Kinds = Gen.Frequency(
         (6, Gen.Const(Kind.Hold)), (3, Gen.Const(Kind.Confirm)), (5, Gen.Const(Kind.Release)), (1, Gen.Const(Kind.Import)));
 
-    // Three commands at a time, about few reservations and few seats, so that they meet. Some of them meet an interruption, too.
+    // Three commands at a time, for few reservations and few seats, so that they conflict. Some of them are interrupted.
     private static readonly Gen<(Kind Kind, int Reservation, int Interruption)[][]> Sequences =
         Gen.Select(Kinds, Gen.Int[0, Reservations - 1], Gen.Frequency((3, Gen.Const(0)), (1, Gen.Int[1, 14]))).Array[3].Array[1, 6];
 
@@ -50,20 +51,20 @@ public sealed class AnySequenceTests(PostgreSqlServer server) : IDisposable
         await Gen.Select(Wishes, Sequences).SampleAsync(
             async (wishes, sequence) =>
             {
-                var scheduleId = await seats.AddDateAsync(Seats);
+                var scheduleId = await seats.AddScheduleAsync(Seats);
                 var holds = wishes.Select(wish => Hold(scheduleId, [.. wish.Distinct().Order()])).ToArray();
                 var lastNumber = Seats;
                 foreach (var together in sequence)
                 {
-                    interruption.In(together.Sum(step => step.Interruption));
-                    await Task.WhenAll(together.Select(step => step.Kind switch
+                    interruption.After(together.Sum(action => action.Interruption));
+                    await Task.WhenAll(together.Select(action => action.Kind switch
                     {
-                        Kind.Hold => seats.AskAsync(holds[step.Reservation]),
-                        Kind.Confirm => seats.ConfirmAsync(holds[step.Reservation].ReservationId),
-                        Kind.Release => seats.ReleaseAsync(holds[step.Reservation].ReservationId),
+                        Kind.Hold => seats.AskAsync(holds[action.Reservation]),
+                        Kind.Confirm => seats.ConfirmAsync(holds[action.Reservation].ReservationId),
+                        Kind.Release => seats.ReleaseAsync(holds[action.Reservation].ReservationId),
                         _ => ImportAsync(seats, scheduleId, Interlocked.Increment(ref lastNumber))
                     }));
-                    interruption.In(0);
+                    interruption.After(0);
                     await seats.AssertConsistentAsync(scheduleId);
                 }
             },
@@ -71,7 +72,7 @@ public sealed class AnySequenceTests(PostgreSqlServer server) : IDisposable
         Assert.True(interruption.Count > 20, $"only {interruption.Count} interruptions");
     }
 
-    // As an operator does it: again, when it was not told that it is done.
+    // Like an operator, repeats the import until its success is confirmed.
     private async Task<object> ImportAsync(SeatsUnderTest seats, int scheduleId, int number)
     {
         var file = Path.Combine(_folder, $"{scheduleId}-{number}.csv");
@@ -80,7 +81,8 @@ public sealed class AnySequenceTests(PostgreSqlServer server) : IDisposable
         {
             try
             {
-                return await seats.Service.WithAsync<SeatsDbContext, ImportResult>(database => SeatImport.RunAsync(database, [file], dryRun: false, null, CancellationToken.None));
+                return await seats.Service.WithAsync<SeatsDbContext, ImportResult>(database =>
+                    SeatImport.RunAsync(database, [file], dryRun: false, null, CancellationToken.None));
             }
             catch (Exception exception) when (FailurePolicy.IsTransient(exception))
             {

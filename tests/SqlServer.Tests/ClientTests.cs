@@ -5,7 +5,9 @@ namespace ConcertSaga.SqlServer.Tests;
 
 public sealed class ClientTests
 {
-    /// <summary>The client throws <see cref="NotSupportedException"/> before it tries to connect where the process is built without cultures.</summary>
+    /// <summary>
+    /// In a process built without cultures, the client throws <see cref="NotSupportedException"/> before it tries to connect.
+    /// </summary>
     [Fact]
     public async Task Client_AsProcessesAreBuilt_TriesToConnect()
     {

@@ -1,5 +1,6 @@
 using ConcertSaga.DataPlatform.Data;
-using ConcertSaga.Orchestrator.Data;
+using ConcertSaga.Operations.Data;
+using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Payments.Data;
 using ConcertSaga.Points.Data;
 using ConcertSaga.Queue.Data;
@@ -10,7 +11,7 @@ using Xunit;
 
 namespace ConcertSaga.SqlServer.Tests;
 
-/// <summary>The owners of data, and their contexts.</summary>
+/// <summary>Creates the database contexts of each owner.</summary>
 internal static class Owners
 {
     private static readonly Dictionary<string, Func<DatabaseProvider, string, DbContext>> Contexts = new()
@@ -32,15 +33,19 @@ internal static class Owners
             : new SqlitePaymentsDbContext(Options<SqlitePaymentsDbContext>(provider, address)),
         ["DataPlatform"] = (provider, address) => provider == DatabaseProvider.SqlServer
             ? new SqlServerDataPlatformDbContext(Options<SqlServerDataPlatformDbContext>(provider, address))
-            : new SqliteDataPlatformDbContext(Options<SqliteDataPlatformDbContext>(provider, address))
+            : new SqliteDataPlatformDbContext(Options<SqliteDataPlatformDbContext>(provider, address)),
+        ["Operations"] = (provider, address) => provider == DatabaseProvider.SqlServer
+            ? new SqlServerOperationsDbContext(Options<SqlServerOperationsDbContext>(provider, address))
+            : new SqliteOperationsDbContext(Options<SqliteOperationsDbContext>(provider, address))
     };
 
     public static IEnumerable<string> Names => Contexts.Keys;
 
     public static TheoryData<string> All => [.. Contexts.Keys];
 
-    /// <summary>A context that is never connected, or is connected to an address.</summary>
-    public static DbContext Create(string owner, DatabaseProvider provider = DatabaseProvider.SqlServer, string address = "Server=nowhere") =>
+    /// <summary>Creates a context. Without an address it must not connect.</summary>
+    public static DbContext Create(string owner, DatabaseProvider provider = DatabaseProvider.SqlServer,
+        string address = "Server=nowhere") =>
         Contexts[owner](provider, address);
 
     private static DbContextOptions<TContext> Options<TContext>(DatabaseProvider provider, string address)

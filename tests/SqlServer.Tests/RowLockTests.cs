@@ -10,7 +10,9 @@ using Xunit;
 
 namespace ConcertSaga.SqlServer.Tests;
 
-/// <summary>A saga under pessimistic concurrency is loaded with a lock that SQL Server understands, on its own row and on no other.</summary>
+/// <summary>
+/// A saga with pessimistic concurrency is loaded with SQL Server's lock hints on its own table and on no other.
+/// </summary>
 public sealed class RowLockTests : IAsyncDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
@@ -24,7 +26,8 @@ public sealed class RowLockTests : IAsyncDisposable
     [InlineData(true)]
     public async Task Saga_Loaded_IsLockedByItsTable(bool withLines)
     {
-        await using (var tables = new SqliteParcelsDbContext(new DbContextOptionsBuilder<SqliteParcelsDbContext>().UseSqlite(_server.AddressOf("Parcels")).Options))
+        await using (var tables = new SqliteParcelsDbContext(new DbContextOptionsBuilder<SqliteParcelsDbContext>()
+            .UseSqlite(_server.AddressOf("Parcels")).Options))
             await tables.Database.EnsureCreatedAsync(TestContext.Current.CancellationToken);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         if (Environment.GetEnvironmentVariable("CONCERT_TEST_LOG") is { Length: > 0 })
@@ -35,7 +38,8 @@ public sealed class RowLockTests : IAsyncDisposable
             bus.AddSagaStateMachine<ParcelStateMachine, Parcel>()
                 .EntityFrameworkRepository(repository =>
                 {
-                    repository.AddDbContext<DbContext, SqlServerParcelsDbContext>((_, options) => options.UseSqlServer("Server=emulated").AddInterceptors(_server));
+                    repository.AddDbContext<DbContext, SqlServerParcelsDbContext>((_, options) => options.UseSqlServer("Server=emulated")
+                        .AddInterceptors(_server));
                     repository.UseSqlServer();
                     if (withLines)
                         repository.CustomizeQuery(parcels => parcels.Include(parcel => parcel.Lines));
@@ -48,27 +52,30 @@ public sealed class RowLockTests : IAsyncDisposable
         var id = Guid.CreateVersion7();
         await host.Services.GetRequiredService<IBus>().Publish(new ParcelMoved(id, "by id"), TestContext.Current.CancellationToken);
         await MovesAreAsync(1);
-        await host.Services.GetRequiredService<IBus>().Publish(new ParcelSeen("by id"), TestContext.Current.CancellationToken);
+        await host.Services.GetRequiredService<IBus>().Publish(new ParcelScanned("by id"), TestContext.Current.CancellationToken);
         await MovesAreAsync(2);
         await host.StopAsync(TestContext.Current.CancellationToken);
 
         var hints = new TableHints();
-        var reads = _server.Statements.Select(statement => statement.Text).Where(text => text.StartsWith("-- Row lock", StringComparison.Ordinal)).ToList();
+        var reads = _server.Statements.Select(statement => statement.Text)
+            .Where(text => text.StartsWith("-- Row lock", StringComparison.Ordinal)).ToList();
         Assert.Equal(2, reads.Count);
         foreach (var read in reads)
         {
             Sql.Parse(read).Accept(hints);
             Sql.ParseNewer(read);
         }
-        Assert.All(hints.Found.Where(table => table.Name == "Parcels"), table => Assert.Equal([TableHintKind.UpdLock, TableHintKind.Rowlock], table.Hints));
+        Assert.All(hints.Found.Where(table => table.Name == "Parcels"),
+            table => Assert.Equal([TableHintKind.UpdLock, TableHintKind.Rowlock], table.Hints));
         Assert.All(hints.Found.Where(table => table.Name == "Lines"), table => Assert.Empty(table.Hints));
         Assert.Equal(withLines, hints.Found.Exists(table => table.Name == "Lines"));
 
         Task MovesAreAsync(int moves) => Eventually.TrueAsync(async () =>
         {
             await using var scope = host.Services.CreateAsyncScope();
-            return await scope.ServiceProvider.GetRequiredService<DbContext>().Set<Parcel>().AnyAsync(parcel => parcel.CorrelationId == id && parcel.Moves == moves);
-        }, Limit, $"it moved {moves} times");
+            return await scope.ServiceProvider.GetRequiredService<DbContext>().Set<Parcel>()
+                .AnyAsync(parcel => parcel.CorrelationId == id && parcel.Moves == moves);
+        }, Limit, $"the parcel has moved {moves} times");
     }
 
     private sealed class TableHints : TSqlFragmentVisitor
@@ -82,7 +89,7 @@ public sealed class RowLockTests : IAsyncDisposable
 
 public sealed record ParcelMoved(Guid Id, string Label);
 
-public sealed record ParcelSeen(string Label);
+public sealed record ParcelScanned(string Label);
 
 public sealed class Parcel : SagaStateMachineInstance
 {
@@ -108,16 +115,17 @@ public sealed class ParcelStateMachine : MassTransitStateMachine<Parcel>
     {
         InstanceState(parcel => parcel.CurrentState);
         Event(() => Moved, e => e.CorrelateById(context => context.Message.Id));
-        Event(() => Seen, e => e.CorrelateBy((parcel, context) => parcel.Label == context.Message.Label));
-        Initially(When(Moved).Then(context => context.Saga.Label = context.Message.Label).Then(context => context.Saga.Moves++).TransitionTo(UnderWay));
-        During(UnderWay, When(Seen).Then(context => context.Saga.Moves++));
+        Event(() => Scanned, e => e.CorrelateBy((parcel, context) => parcel.Label == context.Message.Label));
+        Initially(When(Moved).Then(context => context.Saga.Label = context.Message.Label).Then(context => context.Saga.Moves++)
+            .TransitionTo(Shipped));
+        During(Shipped, When(Scanned).Then(context => context.Saga.Moves++));
     }
 
-    public State UnderWay { get; } = null!;
+    public State Shipped { get; } = null!;
 
     public Event<ParcelMoved> Moved { get; } = null!;
 
-    public Event<ParcelSeen> Seen { get; } = null!;
+    public Event<ParcelScanned> Scanned { get; } = null!;
 }
 
 public abstract class ParcelsDbContext(DbContextOptions options) : DbContext(options)

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace ConcertSaga.SqlServer.Tests;
 
-/// <summary>The schema of every owner is one SQL Server takes, and its migrations make it.</summary>
+/// <summary>The schema of every owner is valid on SQL Server, and its migrations create it.</summary>
 public sealed class SchemaTests
 {
     public static TheoryData<string> OwnerNames => Owners.All;
@@ -17,7 +17,8 @@ public sealed class SchemaTests
     {
         using var context = Owners.Create(owner);
         var migrator = context.GetService<IMigrator>();
-        foreach (var options in new[] { MigrationsSqlGenerationOptions.Default, MigrationsSqlGenerationOptions.Idempotent, MigrationsSqlGenerationOptions.NoTransactions })
+        foreach (var options in new[] { MigrationsSqlGenerationOptions.Default, MigrationsSqlGenerationOptions.Idempotent,
+            MigrationsSqlGenerationOptions.NoTransactions })
         {
             var script = migrator.GenerateScript(options: options);
             Assert.NotEmpty(Sql.Parse(script).Batches);
@@ -27,7 +28,7 @@ public sealed class SchemaTests
 
     [Theory]
     [MemberData(nameof(OwnerNames))]
-    public void Migrations_ComparedWithTheModel_MakeIt(string owner)
+    public void Migrations_ComparedWithTheModel_AreComplete(string owner)
     {
         using var context = Owners.Create(owner);
         Assert.NotEmpty(context.Database.GetMigrations());
@@ -44,7 +45,7 @@ public sealed class SchemaTests
     }
 
     [Fact]
-    public void Model_NameThatLeadsNowhere_IsFound()
+    public void Model_UnknownName_IsReported()
     {
         using var context = Owners.Create("Payments");
         using var model = Sql.Model(context.Database.GenerateCreateScript());

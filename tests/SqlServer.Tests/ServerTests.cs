@@ -1,9 +1,10 @@
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Reservations;
-using ConcertSaga.Orchestrator.Data;
+using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Seats;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.SqlServer.Tests.Emulation;
+using ConcertSaga.SqlServer.Tests.Scenarios;
 using ConcertSaga.Testing;
 using ConcertSaga.Testing.Servers;
 using MassTransit;
@@ -16,7 +17,7 @@ using Xunit;
 
 namespace ConcertSaga.SqlServer.Tests;
 
-/// <summary>The same against a real SQL Server, wherever there is one.</summary>
+/// <summary>Runs migrations, a reservation and the inbox on a real SQL Server, if one is available.</summary>
 [Trait("Category", "SqlServerContainer")]
 public sealed class ServerTests(MsSqlServer server)
 {
@@ -37,7 +38,7 @@ public sealed class ServerTests(MsSqlServer server)
     public async Task Reservation_OnSqlServer_IsHeldPaidAndCancelled()
     {
         await using var host = await StartAsync();
-        await StatementTests.ReserveAndPayAsync(host);
+        await ReservationScenario.ReserveAndPayAsync(host);
     }
 
     [Fact]
@@ -51,8 +52,9 @@ public sealed class ServerTests(MsSqlServer server)
 
         await using var scope = host.Services.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<OrchestratorDbContext>();
-        await Eventually.TrueAsync(async () => (await database.Set<InboxState>().AsNoTracking().Where(row => row.MessageId == messageId).ToListAsync()) is [{ ReceiveCount: 20 }],
-            Limit, "one row has counted all copies");
+        await Eventually.TrueAsync(async () => (await database.Set<InboxState>().AsNoTracking().Where(row => row.MessageId == messageId)
+            .ToListAsync()) is [{ ReceiveCount: 20 }],
+            Limit, "one row has counted every delivery");
     }
 
     private async Task<ProductHost> StartAsync()

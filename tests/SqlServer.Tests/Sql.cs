@@ -5,18 +5,18 @@ using Xunit;
 
 namespace ConcertSaga.SqlServer.Tests;
 
-/// <summary>What can be said of T-SQL without a server: Microsoft's own parser and schema model judge it.</summary>
+/// <summary>Checks T-SQL without a server, using Microsoft's parser and schema model.</summary>
 internal static class Sql
 {
-    /// <summary>Parses as SQL Server 2019 does, the oldest one the product supports.</summary>
-    /// <exception cref="FormatException">It does not parse.</exception>
+    /// <summary>Parses with the grammar of SQL Server 2019, the oldest supported version.</summary>
+    /// <exception cref="FormatException">The text does not parse.</exception>
     public static TSqlScript Parse(string text) => Parse(new TSql150Parser(initialQuotedIdentifiers: true), text);
 
-    /// <summary>Parses as SQL Server 2022 does.</summary>
-    /// <exception cref="FormatException">It does not parse.</exception>
+    /// <summary>Parses with the grammar of SQL Server 2022.</summary>
+    /// <exception cref="FormatException">The text does not parse.</exception>
     public static TSqlScript ParseNewer(string text) => Parse(new TSql160Parser(initialQuotedIdentifiers: true), text);
 
-    /// <summary>The schema a script of <c>CREATE</c> statements makes.</summary>
+    /// <summary>Builds the schema of a script of <c>CREATE</c> statements.</summary>
     public static TSqlModel Model(string createScript)
     {
         var model = new TSqlModel(SqlServerVersion.Sql150, new TSqlModelOptions());
@@ -25,15 +25,19 @@ internal static class Sql
         return model;
     }
 
-    /// <summary>Fails on errors, and on every name that leads nowhere.</summary>
-    public static void HasNoErrors(TSqlModel model) =>
-        Assert.Empty(model.Validate()
+    /// <summary>Fails on errors and on unresolved names.</summary>
+    public static void HasNoErrors(TSqlModel model)
+    {
+        var errors = model.Validate()
             .Where(message => message.MessageType == Microsoft.SqlServer.Dac.DacMessageType.Error || message.Number is 71501 or 71502)
-            .Select(message => message.ToString()));
+            .Select(message => message.ToString()).ToList();
+        Assert.True(errors.Count == 0, string.Join('\n', errors));
+    }
 
-    /// <summary>A statement as the body of a procedure, in which names are resolved.</summary>
+    /// <summary>Wraps a statement in a procedure, because the model resolves names only there.</summary>
     public static string Procedure(string name, string statement, IEnumerable<SqlParameter> parameters) =>
-        $"CREATE PROCEDURE [{name}] {string.Join(", ", parameters.Select(parameter => $"{parameter.ParameterName} {TypeOf(parameter)}"))} AS BEGIN {statement} END";
+        $"CREATE PROCEDURE [{name}] {string.Join(", ", parameters.Select(parameter => $"{parameter.ParameterName} {TypeOf(parameter)}"))} "
+            + $"AS BEGIN {statement} END";
 
     private static string TypeOf(SqlParameter parameter) => parameter.SqlDbType switch
     {
@@ -46,6 +50,7 @@ internal static class Sql
         using var reader = new StringReader(text);
         var script = (TSqlScript)parser.Parse(reader, out var errors);
         return errors.Count == 0 ? script
-            : throw new FormatException($"{string.Join("; ", errors.Select(error => $"{error.Line}:{error.Column} {error.Message}"))} in\n{text}");
+            : throw new FormatException(
+                $"{string.Join("; ", errors.Select(error => $"{error.Line}:{error.Column} {error.Message}"))} in\n{text}");
     }
 }

@@ -3,17 +3,17 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using ConcertSaga.DataPlatformStub;
+using ConcertSaga.DevReceiver;
 using ConcertSaga.Testing.Processes;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
 namespace ConcertSaga.Testing.Tests;
 
-/// <summary>The receiver that stands in for the data platform is as strict as a real one, and misbehaves only when told to.</summary>
+/// <summary>The development receiver is as strict as a real platform, and simulates faults only on request.</summary>
 public sealed class ReceiverTests : IDisposable
 {
-    private const string Project = "tests/DataPlatformStub";
+    private const string Project = "DevReceiver";
 
     private static readonly DateTimeOffset Start = new(2030, 5, 1, 12, 0, 0, TimeSpan.Zero);
 
@@ -24,7 +24,7 @@ public sealed class ReceiverTests : IDisposable
     public void Dispose() => _http.Dispose();
 
     [Fact]
-    public async Task Event_SignedAndRepeated_IsTakenOnceAndCounted()
+    public async Task Event_SignedAndRepeated_IsAcceptedOnceAndCounted()
     {
         await using var receiver = await StartAsync();
         var (id, reservation) = (Id(), Guid.CreateVersion7());
@@ -37,17 +37,19 @@ public sealed class ReceiverTests : IDisposable
         var last = Assert.Single(report.Last);
         Assert.Equal(new ReceivedEvent(id, "reservation.confirmed", reservation, 1, Start, 2), last.Event);
         Assert.Equal(reservation, last.Body!.Value.GetProperty("data").GetProperty("reservationId").GetGuid());
-        Assert.Equal([last.Event], (await _http.GetFromJsonAsync<List<ReceivedEvent>>(new Uri(receiver.Address, $"/received/{reservation}")))!);
+        Assert.Equal([last.Event],
+            (await _http.GetFromJsonAsync<List<ReceivedEvent>>(new Uri(receiver.Address, $"/received/{reservation}")))!);
     }
 
-    /// <summary>The example of the Standard Webhooks rules themselves, whose signature was made by somebody else.</summary>
+    /// <summary>The example of the Standard Webhooks documentation, with its published signature.</summary>
     [Fact]
-    public void Signature_OfThePublishedExample_Fits()
+    public void Signature_OfThePublishedExample_IsValid()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.FromUnixTimeSeconds(1_614_265_330));
         var signatures = new WebhookSignatures(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], clock);
 
-        Assert.Null(signatures.FindFault("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", """{"test": 2432232314}"""u8));
+        Assert.Null(signatures.FindFault("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+            """{"test": 2432232314}"""u8));
     }
 
     [Theory]
@@ -64,7 +66,7 @@ public sealed class ReceiverTests : IDisposable
     [InlineData("webhook-signature", "v1a,{0}")]
     [InlineData("webhook-signature", "{0}")]
     [InlineData("webhook-signature", "v1,{0}x")]
-    public async Task Event_WithAHeaderThatIsNotRight_IsRefused(string header, string value)
+    public async Task Event_WithAnInvalidHeader_IsRefused(string header, string value)
     {
         await using var receiver = await StartAsync();
         var (id, body) = (Id(), Body(Guid.CreateVersion7(), 1));
@@ -81,21 +83,23 @@ public sealed class ReceiverTests : IDisposable
     [InlineData(300, true)]
     [InlineData(-301, false)]
     [InlineData(301, false)]
-    public async Task Event_SignedAtAnotherTime_IsTakenWithinFiveMinutes(int seconds, bool taken)
+    public async Task Event_SignedAtAnotherTime_IsAcceptedWithinFiveMinutes(int seconds, bool isAccepted)
     {
         await using var receiver = await StartAsync();
         var (id, body) = (Id(), Body(Guid.CreateVersion7(), 1));
 
-        Assert.Equal(taken ? HttpStatusCode.NoContent : HttpStatusCode.Unauthorized, await SendAsync(receiver, body, Headers(id, body, _secret, Start.AddSeconds(seconds))));
+        Assert.Equal(isAccepted ? HttpStatusCode.NoContent : HttpStatusCode.Unauthorized,
+            await SendAsync(receiver, body, Headers(id, body, _secret, Start.AddSeconds(seconds))));
     }
 
     [Fact]
-    public async Task Event_SignedWithSeveralSecrets_IsTakenWhereOneIsKnown()
+    public async Task Event_SignedWithSeveralSecrets_IsAcceptedIfOneIsKnown()
     {
         var second = WebhookSecret.Create();
         await using var receiver = await Receiver.StartAsync(new ReceiverOptions { Secrets = [_secret, second], Clock = _clock });
         var (id, body, stranger) = (Id(), Body(Guid.CreateVersion7(), 1), WebhookSecret.Create());
-        string Signed(params string[] secrets) => string.Join(' ', secrets.Select(secret => Headers(id, body, secret, Start)["webhook-signature"]));
+        string Signed(params string[] secrets) =>
+            string.Join(' ', secrets.Select(secret => Headers(id, body, secret, Start)["webhook-signature"]));
         async Task<HttpStatusCode> With(string signatures)
         {
             var headers = Headers(id, body, _secret, Start);
@@ -115,28 +119,30 @@ public sealed class ReceiverTests : IDisposable
     [InlineData("""{"type":"x","data":{}}""")]
     [InlineData("""{"type":"x","timestamp":7,"data":{}}""")]
     [InlineData("""{"type":"x","timestamp":"2030-05-01T12:00:00Z"}""")]
-    public async Task Event_ThatIsNone_IsRefused(string body)
+    public async Task Body_ThatIsNotAnEvent_IsRefused(string body)
     {
         await using var receiver = await StartAsync();
         Assert.Equal(HttpStatusCode.BadRequest, await SendAsync(receiver, Id(), body));
     }
 
     [Fact]
-    public async Task Events_OfAReservation_AreOutOfOrderWhenTheSecondIsFirst()
+    public async Task Events_OfAReservation_AreOutOfOrderIfTheSecondArrivesFirst()
     {
         await using var receiver = await StartAsync();
-        var (right, wrong, old) = (Guid.CreateVersion7(), Guid.CreateVersion7(), Guid.CreateVersion7());
-        await SendAsync(receiver, Id(), Body(right, 1));
-        await SendAsync(receiver, Id(), Body(right, 2));
+        var inOrder = Guid.CreateVersion7();
+        var outOfOrder = Guid.CreateVersion7();
+        var older = Guid.CreateVersion7();
+        await SendAsync(receiver, Id(), Body(inOrder, 1));
+        await SendAsync(receiver, Id(), Body(inOrder, 2));
         Assert.Equal(0, receiver.Report().OutOfOrder);
 
-        await SendAsync(receiver, Id(), Body(wrong, 2));
-        await SendAsync(receiver, Id(), Body(wrong, 1));
+        await SendAsync(receiver, Id(), Body(outOfOrder, 2));
+        await SendAsync(receiver, Id(), Body(outOfOrder, 1));
         Assert.Equal((1, 0), (receiver.Report().OutOfOrder, receiver.Report().Undecided));
-        Assert.Equal([2, 1], receiver.EventsOf(wrong).Select(one => one.Sequence));
+        Assert.Equal([2, 1], receiver.EventsOf(outOfOrder).Select(received => received.Sequence));
 
-        // The first may have come to a receiver that ran before this one.
-        await SendAsync(receiver, Id(), Body(old, 2, Start.AddSeconds(-1)));
+        // An earlier receiver may have received the first event.
+        await SendAsync(receiver, Id(), Body(older, 2, Start.AddSeconds(-1)));
         Assert.Equal((1, 1), (receiver.Report().OutOfOrder, receiver.Report().Undecided));
     }
 
@@ -159,7 +165,7 @@ public sealed class ReceiverTests : IDisposable
     [InlineData(429, 3, true, "Wed, 01 May 2030 12:00:03 GMT")]
     [InlineData(410, null, false, null)]
     [InlineData(307, null, false, null)]
-    public async Task Behaviour_Failing_AnswersAsAsked(int status, int? retryAfter, bool asDate, string? expected)
+    public async Task Behaviour_Failing_AnswersAsConfigured(int status, int? retryAfter, bool asDate, string? expected)
     {
         await using var receiver = await StartAsync();
         var (id, body) = (Id(), Body(Guid.CreateVersion7(), 1));
@@ -175,9 +181,10 @@ public sealed class ReceiverTests : IDisposable
     }
 
     [Fact]
-    public async Task Behaviour_Resetting_TakesHalfOfThemAllTheSame()
+    public async Task Behaviour_Resetting_AcceptsHalfOfTheEvents()
     {
-        await using var receiver = await Receiver.StartAsync(new ReceiverOptions { Secrets = [_secret], Clock = _clock, Seed = 7, Behaviour = new Behaviour { ResetRate = 1 } });
+        await using var receiver = await Receiver.StartAsync(
+            new ReceiverOptions { Secrets = [_secret], Clock = _clock, Seed = 7, Behaviour = new Behaviour { ResetRate = 1 } });
         for (var i = 0; i < 40; i++)
             await Assert.ThrowsAsync<HttpRequestException>(() => SendAsync(receiver, Id(), Body(Guid.CreateVersion7(), 1)));
 
@@ -186,7 +193,7 @@ public sealed class ReceiverTests : IDisposable
     }
 
     [Fact]
-    public async Task Behaviour_Delaying_AnswersWhenItIsTime()
+    public async Task Behaviour_Delaying_AnswersAfterTheDelay()
     {
         await using var receiver = await StartAsync();
         receiver.Behaviour = new Behaviour { Delay = TimeSpan.FromMinutes(1) };
@@ -196,27 +203,28 @@ public sealed class ReceiverTests : IDisposable
             {
                 _clock.Advance(TimeSpan.FromSeconds(20));
                 return sent.IsCompleted;
-            }, TimeSpan.FromSeconds(30), "it is answered");
+            }, TimeSpan.FromSeconds(60), "the receiver answers");
         Assert.True(_clock.GetUtcNow() >= Start.AddMinutes(1));
     }
 
     [Fact]
-    public async Task Behaviour_ChangedWhileRunning_KeepsWhatIsNotNamed()
+    public async Task Behaviour_ChangedWhileRunning_KeepsOmittedMembers()
     {
         await using var receiver = await StartAsync();
         var address = new Uri(receiver.Address, "/behaviour");
 
         using var changed = await _http.PostAsJsonAsync(address, new { failRate = 1, status = 500, delay = "5ms", retryAfter = 3 });
-        using var again = await _http.PostAsJsonAsync(address, new { status = 429, retryAfter = -1 });
+        using var changedAgain = await _http.PostAsJsonAsync(address, new { status = 429, retryAfter = -1 });
 
-        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (changed.StatusCode, again.StatusCode));
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (changed.StatusCode, changedAgain.StatusCode));
         Assert.Equal(new Behaviour { FailRate = 1, Status = 429, Delay = TimeSpan.FromMilliseconds(5) }, receiver.Behaviour);
         Assert.Equal(receiver.Behaviour, await _http.GetFromJsonAsync<Behaviour>(address));
-        foreach (var (wrong, says) in new (object, string)[] { (new { failRate = 2 }, "fail-rate is 2"), (new { status = 200 }, "status is 200"), (new { delay = "soon" }, "delay is 'soon'") })
+        foreach (var (change, message) in new (object, string)[] { (new { failRate = 2 }, "fail-rate is 2"),
+            (new { status = 200 }, "status is 200"), (new { delay = "soon" }, "delay is 'soon'") })
         {
-            using var refused = await _http.PostAsJsonAsync(address, wrong);
+            using var refused = await _http.PostAsJsonAsync(address, change);
             Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
-            Assert.Contains(says, await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+            Assert.Contains(message, await refused.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         }
         Assert.Equal(429, receiver.Behaviour.Status);
     }
@@ -231,16 +239,16 @@ public sealed class ReceiverTests : IDisposable
     [InlineData("--reset-rate=-1", "reset-rate is -1")]
     [InlineData("--retry-after=-1", "retry-after is -1")]
     [InlineData("--remember=0", "remember is 0")]
-    [InlineData("--secret=whsec_c2hvcnQ=", "the secret is not fit")]
+    [InlineData("--secret=whsec_c2hvcnQ=", "the secret is invalid")]
     [InlineData("--nonsense", "--nonsense")]
-    public async Task Program_WrongArgument_SaysSoAndEndsWith2(string argument, string says)
+    public async Task Program_WithAnInvalidArgument_ReportsItAndEndsWith2(string argument, string message)
     {
         var (code, output) = await ServiceProcess.RunAsync(Project, [argument]);
 
         Assert.Equal(2, code);
         var line = Assert.Single(output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Assert.StartsWith("receiver: ", line, StringComparison.Ordinal);
-        Assert.Contains(says, line, StringComparison.Ordinal);
+        Assert.Contains(message, line, StringComparison.Ordinal);
         Assert.DoesNotContain("c2hvcnQ=", line, StringComparison.Ordinal);
     }
 
@@ -255,7 +263,7 @@ public sealed class ReceiverTests : IDisposable
         data = new { reservationId = reservation, sequence, confirmedAt = confirmedAt ?? Start }
     });
 
-    // Written out by the rules, without the receiver's own code.
+    // Implements the rules independently of the receiver.
     private static Dictionary<string, string> Headers(string id, string body, string secret, DateTimeOffset at)
     {
         var signed = Encoding.UTF8.GetBytes($"{id}.{at.ToUnixTimeSeconds()}.{body}");
@@ -263,13 +271,17 @@ public sealed class ReceiverTests : IDisposable
         {
             ["webhook-id"] = id,
             ["webhook-timestamp"] = $"{at.ToUnixTimeSeconds()}",
-            ["webhook-signature"] = "v1," + Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(secret["whsec_".Length..]), signed))
+            ["webhook-signature"] =
+                "v1," + Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(secret["whsec_".Length..]), signed))
         };
     }
 
     private static HttpRequestMessage Request(Receiver receiver, string body, Dictionary<string, string> headers)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, receiver.Address) { Content = new StringContent(body, Encoding.UTF8, "application/json") };
+        var request = new HttpRequestMessage(HttpMethod.Post, receiver.Address)
+        {
+            Content = new StringContent(body, Encoding.UTF8, "application/json")
+        };
         foreach (var (name, value) in headers)
             request.Headers.TryAddWithoutValidation(name, value);
         return request;
@@ -282,5 +294,6 @@ public sealed class ReceiverTests : IDisposable
         return answer.StatusCode;
     }
 
-    private Task<HttpStatusCode> SendAsync(Receiver receiver, string id, string body) => SendAsync(receiver, body, Headers(id, body, _secret, _clock.GetUtcNow()));
+    private Task<HttpStatusCode> SendAsync(Receiver receiver, string id, string body) =>
+        SendAsync(receiver, body, Headers(id, body, _secret, _clock.GetUtcNow()));
 }

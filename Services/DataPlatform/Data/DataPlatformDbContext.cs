@@ -1,26 +1,20 @@
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Operators;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.DataPlatform.Data;
 
-public abstract class DataPlatformDbContext : DbContext
+public abstract class DataPlatformDbContext(DbContextOptions options) : ServiceDbContext(options)
 {
-    public const int MostError = 500;
-
-    protected DataPlatformDbContext(DbContextOptions options)
-        : base(options) =>
-        // A transaction here is undone as a whole, never in parts; a savepoint before each save would cost a round trip for nothing.
-        Database.AutoSavepointsEnabled = false;
+    public const int MaxErrorLength = 500;
 
     public DbSet<Delivery> Deliveries => Set<Delivery>();
 
     public DbSet<DeliveryAttempt> Attempts => Set<DeliveryAttempt>();
 
-    public DbSet<DeliveryAction> Actions => Set<DeliveryAction>();
+    public DbSet<OperatorAction> Actions => Set<OperatorAction>();
 
     public DbSet<Destination> Destinations => Set<Destination>();
-
-    protected override void ConfigureConventions(ModelConfigurationBuilder conventions) => conventions.UseProductConventions(this);
 
     protected override void OnModelCreating(ModelBuilder model)
     {
@@ -31,32 +25,23 @@ public abstract class DataPlatformDbContext : DbContext
             delivery.Property(d => d.DeliveryId).ValueGeneratedNever();
             delivery.Property(d => d.EventType).HasMaxLength(64);
             delivery.Property(d => d.Status).HasConversion<string>().HasMaxLength(16);
-            delivery.Property(d => d.LastError).HasMaxLength(MostError);
+            delivery.Property(d => d.LastError).HasMaxLength(MaxErrorLength);
             delivery.HasIndex(d => new { d.ReservationId, d.EventType }).IsUnique();
-            // What is due. Nothing else is in it, however many were delivered.
+            // Contains only pending rows, so it stays small however many were delivered.
             delivery.HasIndex(d => d.NextAttemptAt).HasFilter("\"Status\" = 'Pending'");
-            // The dead letters, and what operators look through.
-            delivery.HasIndex(d => d.CreatedAt, "IX_Deliveries_Dead").HasFilter("\"Status\" = 'Dead'");
-            delivery.HasIndex(d => new { d.CreatedAt, d.DeliveryId });
+            // For the list of operators and the cleaner, which read it part by part. Both a type and a status can be rare. The type comes
+            // first, so that no server prefers this index to the one of pending rows.
+            delivery.HasIndex(d => new { d.EventType, d.Status, d.CreatedAt, d.DeliveryId });
         });
         model.Entity<DeliveryAttempt>(attempt =>
         {
             attempt.ToTable("DeliveryAttempts");
             attempt.HasKey(a => new { a.DeliveryId, a.Number });
             attempt.Property(a => a.Number).ValueGeneratedNever();
-            attempt.Property(a => a.Error).HasMaxLength(MostError);
+            attempt.Property(a => a.Error).HasMaxLength(MaxErrorLength);
             attempt.HasOne<Delivery>().WithMany().HasForeignKey(a => a.DeliveryId).OnDelete(DeleteBehavior.Cascade);
         });
-        model.Entity<DeliveryAction>(action =>
-        {
-            action.ToTable("DeliveryActions");
-            action.HasKey(a => a.ActionId);
-            action.Property(a => a.ActionId).ValueGeneratedNever();
-            action.Property(a => a.Kind).HasMaxLength(16);
-            action.Property(a => a.By).HasMaxLength(200);
-            action.Property(a => a.Reason).HasMaxLength(500);
-            action.HasIndex(a => a.DeliveryId);
-        });
+        model.AddOperatorActions();
         model.Entity<Destination>(destination =>
         {
             destination.ToTable("Destinations");
@@ -71,11 +56,13 @@ public abstract class DataPlatformDbContext : DbContext
 
 public sealed class SqliteDataPlatformDbContext(DbContextOptions<SqliteDataPlatformDbContext> options) : DataPlatformDbContext(options);
 
-public sealed class PostgreSqlDataPlatformDbContext(DbContextOptions<PostgreSqlDataPlatformDbContext> options) : DataPlatformDbContext(options);
+public sealed class PostgreSqlDataPlatformDbContext(DbContextOptions<PostgreSqlDataPlatformDbContext> options)
+    : DataPlatformDbContext(options);
 
-public sealed class SqlServerDataPlatformDbContext(DbContextOptions<SqlServerDataPlatformDbContext> options) : DataPlatformDbContext(options);
+public sealed class SqlServerDataPlatformDbContext(DbContextOptions<SqlServerDataPlatformDbContext> options)
+    : DataPlatformDbContext(options);
 
-// For the migration tool only.
+// Used by the migration tool only.
 internal sealed class SqliteDesign() : DesignTimeContext<SqliteDataPlatformDbContext>(DatabaseProvider.Sqlite, o => new(o));
 
 internal sealed class PostgreSqlDesign() : DesignTimeContext<PostgreSqlDataPlatformDbContext>(DatabaseProvider.PostgreSql, o => new(o));

@@ -1,13 +1,15 @@
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Payments;
 using ConcertSaga.Payments.Data;
-using ConcertSaga.Shared.Hosting.Faults;
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Payments.Consumers;
 
-/// <summary>Cancels the payment of a reservation; where there is none it leaves a tombstone, so that a late confirmation is refused.</summary>
+/// <summary>
+/// Cancels the payment of a reservation. Without a payment, it records a tombstone that refuses a late confirmation.
+/// </summary>
 public sealed class CancelPaymentConsumer(PaymentsDbContext database, TimeProvider clock) : IConsumer<CancelPayment>
 {
     public async Task Consume(ConsumeContext<CancelPayment> context)
@@ -16,7 +18,7 @@ public sealed class CancelPaymentConsumer(PaymentsDbContext database, TimeProvid
         var payment = await database.Payments
             .FirstOrDefaultAsync(payment => payment.ReservationId == command.ReservationId, context.CancellationToken);
         if (payment is null)
-            database.Payments.Add(payment = Payment.Tombstone(command.ReservationId, clock.GetUtcNow()));
+            database.Payments.Add(Payment.Tombstone(command.ReservationId, clock.GetUtcNow()));
         else
             payment.Cancel(clock.GetUtcNow());
         await database.SaveChangesAsync(context.CancellationToken);

@@ -2,13 +2,15 @@ using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Payments;
 using ConcertSaga.Payments.Data;
 using ConcertSaga.Shared.Hosting.Faults;
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Payments.Consumers;
 
-/// <summary>Records a payment, once per reservation; a repeat gets the first answer again.</summary>
-public sealed class ConfirmPaymentConsumer(PaymentsDbContext database, TimeProvider clock, FaultInjection faults) : IConsumer<ConfirmPayment>
+/// <summary>Records the payment of a reservation. A repeated command gets the first reply again.</summary>
+public sealed class ConfirmPaymentConsumer(PaymentsDbContext database, TimeProvider clock, FaultInjection faults)
+    : IConsumer<ConfirmPayment>
 {
     public async Task Consume(ConsumeContext<ConfirmPayment> context)
     {
@@ -19,15 +21,15 @@ public sealed class ConfirmPaymentConsumer(PaymentsDbContext database, TimeProvi
         {
             payment = Payment.Decide(command, refuse: faults.Rejects<ConfirmPayment>(), clock.GetUtcNow());
             database.Payments.Add(payment);
-            // A copy handled at the same moment makes this fail on the key; the retry then finds the copy's decision.
+            // If a copy commits at the same moment, this fails on the key. The retry then finds that decision.
             await database.SaveChangesAsync(context.CancellationToken);
         }
 
         await context.ReplyAsync(payment.Status switch
         {
             PaymentStatus.Confirmed => new PaymentConfirmed(command.ReservationId, command.Attempt, payment.PaymentId),
-            PaymentStatus.Refused => new PaymentRejected(command.ReservationId, command.Attempt, "PAYMENT_REJECTED"),
-            _ => new PaymentRejected(command.ReservationId, command.Attempt, "PAYMENT_CANCELLED")
+            PaymentStatus.Refused => new PaymentRejected(command.ReservationId, command.Attempt, RefusalCodes.PaymentRejected),
+            _ => new PaymentRejected(command.ReservationId, command.Attempt, RefusalCodes.PaymentCancelled)
         });
     }
 }

@@ -9,14 +9,14 @@ public enum PaymentStatus
     Cancelled
 }
 
-/// <summary>The one decision about the payment of a reservation; the row is kept for good.</summary>
+/// <summary>The decision row of a reservation's payment. It is deleted with the reservation.</summary>
 public sealed class Payment
 {
     public Guid ReservationId { get; private init; }
 
     public Guid PaymentId { get; private init; }
 
-    /// <summary>Who pays; empty on a tombstone.</summary>
+    /// <summary>The customer; empty on a tombstone.</summary>
     public string UserId { get; private init; } = "";
 
     /// <summary>In points; 0 on a tombstone.</summary>

@@ -1,22 +1,27 @@
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Operators;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Payments.Data;
 
-public abstract class PaymentsDbContext(DbContextOptions options) : DbContext(options)
+public abstract class PaymentsDbContext(DbContextOptions options) : ServiceDbContext(options)
 {
     public DbSet<Payment> Payments => Set<Payment>();
 
-    protected override void ConfigureConventions(ModelConfigurationBuilder conventions) => conventions.UseProductConventions(this);
+    public DbSet<OperatorAction> OperatorActions => Set<OperatorAction>();
 
-    protected override void OnModelCreating(ModelBuilder model) => model.Entity<Payment>(payment =>
+    protected override void OnModelCreating(ModelBuilder model)
     {
-        payment.HasKey(p => p.ReservationId);
-        payment.Property(p => p.ReservationId).ValueGeneratedNever();
-        payment.Property(p => p.UserId).HasMaxLength(200);
-        payment.Property(p => p.Status).HasConversion<string>().HasMaxLength(16).IsConcurrencyToken();
-        payment.HasIndex(p => p.PaymentId).IsUnique();
-    });
+        model.Entity<Payment>(payment =>
+        {
+            payment.HasKey(p => p.ReservationId);
+            payment.Property(p => p.ReservationId).ValueGeneratedNever();
+            payment.Property(p => p.UserId).HasMaxLength(200);
+            payment.Property(p => p.Status).HasConversion<string>().HasMaxLength(16).IsConcurrencyToken();
+            payment.HasIndex(p => p.PaymentId).IsUnique();
+        });
+        model.AddOperatorActions();
+    }
 }
 
 public sealed class SqlitePaymentsDbContext(DbContextOptions<SqlitePaymentsDbContext> options) : PaymentsDbContext(options);
@@ -25,7 +30,7 @@ public sealed class PostgreSqlPaymentsDbContext(DbContextOptions<PostgreSqlPayme
 
 public sealed class SqlServerPaymentsDbContext(DbContextOptions<SqlServerPaymentsDbContext> options) : PaymentsDbContext(options);
 
-// For the migration tool only.
+// Used by the migration tool only.
 internal sealed class SqliteDesign() : DesignTimeContext<SqlitePaymentsDbContext>(DatabaseProvider.Sqlite, o => new(o));
 
 internal sealed class PostgreSqlDesign() : DesignTimeContext<PostgreSqlPaymentsDbContext>(DatabaseProvider.PostgreSql, o => new(o));

@@ -2,16 +2,19 @@ using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Points;
 using ConcertSaga.Points.Data;
 using ConcertSaga.Shared.Hosting.Faults;
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 
 namespace ConcertSaga.Points.Consumers;
 
 /// <summary>
-/// Takes the price of a reservation, at most once over all attempts; a repeat of an attempt gets the first answer again. Everything is read
-/// and decided under the lock of the account, where no copy, other attempt or refund can come between.
+/// Deducts the price of a reservation, at most once over all attempts. A repeated attempt gets its first reply again. The decision is made
+/// under the account's lock, so no copy, other attempt or refund can interfere.
 /// </summary>
-public sealed class DeductPointsConsumer(PointsDbContext database, TimeProvider clock, FaultInjection faults) : IConsumer<DeductPoints>
+public sealed class DeductPointsConsumer(
+    PointsDbContext database, IOptions<PointsOptions> options, TimeProvider clock, FaultInjection faults) : IConsumer<DeductPoints>
 {
     public async Task Consume(ConsumeContext<DeductPoints> context)
     {
@@ -25,12 +28,15 @@ public sealed class DeductPointsConsumer(PointsDbContext database, TimeProvider 
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
         var account = await database.LockAccountAsync(command.UserId, cancellationToken);
         if (await database.PointRefunds.AnyAsync(refund => refund.ReservationId == command.ReservationId, cancellationToken))
-            return new PointDeductionRejected(command.ReservationId, command.Attempt, "DEDUCTION_REFUNDED");
+            return new PointDeductionRejected(command.ReservationId, command.Attempt, RefusalCodes.DeductionRefunded);
 
         var decisions = await database.PointDeductions.AsNoTracking()
             .Where(deduction => deduction.ReservationId == command.ReservationId).ToListAsync(cancellationToken);
         var decision = decisions.Find(deduction => deduction.Attempt == command.Attempt)
             ?? decisions.Find(deduction => deduction.Status == DeductionStatus.Deducted);
+        // The reservation ended long ago, and the cleaner may have deleted its refusal. Every copy gets this reply without a row.
+        if (decision is null && ReservationIds.IsOutdated(command.ReservationId, clock.GetUtcNow(), options.Value.RefusedRetention))
+            return new PointDeductionRejected(command.ReservationId, command.Attempt, RefusalCodes.DeductionRefunded);
         if (decision is null)
         {
             decision = Decide(command, account);
@@ -47,7 +53,7 @@ public sealed class DeductPointsConsumer(PointsDbContext database, TimeProvider 
     {
         var now = clock.GetUtcNow();
         if (faults.Rejects<DeductPoints>() || account.Balance < command.Amount)
-            return PointDeduction.Refuse(command, "INSUFFICIENT_POINTS", account.Balance, now);
+            return PointDeduction.Refuse(command, RefusalCodes.InsufficientPoints, account.Balance, now);
         var entry = account.Add(EntryKind.Deduction, -command.Amount, command.ReservationId, now);
         database.LedgerEntries.Add(entry);
         return PointDeduction.Deduct(command, entry.BalanceAfter, now);

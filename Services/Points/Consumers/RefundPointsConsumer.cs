@@ -1,15 +1,15 @@
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Points;
 using ConcertSaga.Points.Data;
-using ConcertSaga.Shared.Hosting.Faults;
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Points.Consumers;
 
 /// <summary>
-/// Gives the points of a reservation back, once, and closes the step for all attempts; where none were taken it leaves a tombstone, so that
-/// a late deduction is refused.
+/// Refunds the points of a reservation once. The refund row refuses every later deduction, so it is also written if there was nothing to
+/// refund.
 /// </summary>
 public sealed class RefundPointsConsumer(PointsDbContext database, TimeProvider clock) : IConsumer<RefundPoints>
 {
@@ -33,7 +33,13 @@ public sealed class RefundPointsConsumer(PointsDbContext database, TimeProvider 
             .SumAsync(deduction => deduction.Amount, cancellationToken);
         if (amount > 0)
             database.LedgerEntries.Add(account.Add(EntryKind.Refund, amount, command.ReservationId, now));
-        database.PointRefunds.Add(new PointRefund { ReservationId = command.ReservationId, UserId = command.UserId, Amount = amount, CreatedAt = now });
+        database.PointRefunds.Add(new PointRefund
+        {
+            ReservationId = command.ReservationId,
+            UserId = command.UserId,
+            Amount = amount,
+            CreatedAt = now
+        });
         await database.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }

@@ -8,16 +8,16 @@ public enum EntryKind
 }
 
 /// <summary>
-/// What a user has. The only way to change <see cref="Balance"/> is to add an entry, and whoever adds one holds the lock of this row.
+/// The balance of one user. It only changes by adding a ledger entry, under the lock of this row.
 /// </summary>
 public sealed class Account(string userId)
 {
     public string UserId { get; private init; } = userId;
 
-    /// <summary>In points, never below 0; the sum of the entries' amounts.</summary>
+    /// <summary>In points; the sum of the entries, never below 0.</summary>
     public long Balance { get; private set; }
 
-    /// <summary>How many entries there are; also refuses a change that was made without the lock.</summary>
+    /// <summary>The number of entries. As concurrency token, it also rejects a change made without the lock.</summary>
     public long EntryCount { get; private set; }
 
     public LedgerEntry Add(EntryKind kind, long amount, Guid? reservationId, DateTimeOffset now)
@@ -38,24 +38,26 @@ public sealed class Account(string userId)
     }
 }
 
-/// <summary>One change of a balance; written once and never changed.</summary>
+/// <summary>One change of a balance. It is never updated.</summary>
 public sealed class LedgerEntry
 {
     public required Guid EntryId { get; init; }
 
     public required string UserId { get; init; }
 
-    /// <summary>The place among the user's entries, from 1 without gaps; instants can be equal or, between replicas, out of order.</summary>
+    /// <summary>
+    /// The number among the user's entries, from 1 without gaps. Instants cannot order them: they can be equal, or differ between replicas.
+    /// </summary>
     public required long Sequence { get; init; }
 
     public required EntryKind Kind { get; init; }
 
-    /// <summary>In points; negative where they were taken.</summary>
+    /// <summary>In points; negative for a deduction.</summary>
     public required long Amount { get; init; }
 
     public required long BalanceAfter { get; init; }
 
-    /// <summary>What was paid for or given back; null on a charge.</summary>
+    /// <summary>The reservation that was paid or refunded; null on a charge.</summary>
     public Guid? ReservationId { get; init; }
 
     public required DateTimeOffset At { get; init; }

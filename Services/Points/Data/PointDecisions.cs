@@ -8,7 +8,10 @@ public enum DeductionStatus
     Refused
 }
 
-/// <summary>What was decided about one attempt to take the price of a reservation; kept for good.</summary>
+/// <summary>
+/// The decision row of one attempt to deduct the price of a reservation. The cleaner deletes old refusals; deductions stay
+/// as long as the reservation.
+/// </summary>
 public sealed class PointDeduction
 {
     public Guid ReservationId { get; private init; }
@@ -22,10 +25,10 @@ public sealed class PointDeduction
 
     public DeductionStatus Status { get; private init; }
 
-    /// <summary>Why it was refused.</summary>
+    /// <summary>Why the deduction was refused.</summary>
     public string? Code { get; private init; }
 
-    /// <summary>What the user had afterwards.</summary>
+    /// <summary>The balance after the decision.</summary>
     public long BalanceAfter { get; private init; }
 
     public DateTimeOffset CreatedAt { get; private init; }
@@ -36,40 +39,43 @@ public sealed class PointDeduction
     public static PointDeduction Refuse(DeductPoints command, string code, long balance, DateTimeOffset now) =>
         Decide(command, DeductionStatus.Refused, code, balance, now);
 
-    private static PointDeduction Decide(DeductPoints command, DeductionStatus status, string? code, long balanceAfter, DateTimeOffset now) => new()
-    {
-        ReservationId = command.ReservationId,
-        Attempt = command.Attempt,
-        UserId = command.UserId,
-        Amount = command.Amount,
-        Status = status,
-        Code = code,
-        BalanceAfter = balanceAfter,
-        CreatedAt = now
-    };
+    private static PointDeduction Decide(DeductPoints command, DeductionStatus status, string? code, long balanceAfter,
+        DateTimeOffset now) => new()
+        {
+            ReservationId = command.ReservationId,
+            Attempt = command.Attempt,
+            UserId = command.UserId,
+            Amount = command.Amount,
+            Status = status,
+            Code = code,
+            BalanceAfter = balanceAfter,
+            CreatedAt = now
+        };
 }
 
-/// <summary>The points of a reservation were given back, if any had been taken. Closes the step: nothing is taken for it any more.</summary>
+/// <summary>
+/// Records that the points of a reservation were refunded, if any had been deducted. It refuses every later deduction.
+/// </summary>
 public sealed class PointRefund
 {
     public required Guid ReservationId { get; init; }
 
     public required string UserId { get; init; }
 
-    /// <summary>In points; 0 where nothing had been taken.</summary>
+    /// <summary>In points; 0 if nothing had been deducted.</summary>
     public required long Amount { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
 }
 
-/// <summary>Remembers a charge by the key its request carried, so that a repeat does not charge again.</summary>
+/// <summary>Remembers the idempotency key of a charge, so a repeated request does not charge again.</summary>
 public sealed class ChargeKey
 {
     public required string UserId { get; init; }
 
     public required Guid IdempotencyKey { get; init; }
 
-    /// <summary>In points; a repeat must ask for the same.</summary>
+    /// <summary>In points; a repeated request must have the same amount.</summary>
     public required long Amount { get; init; }
 
     public required Guid EntryId { get; init; }

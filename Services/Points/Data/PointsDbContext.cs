@@ -1,15 +1,11 @@
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Operators;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Points.Data;
 
-public abstract class PointsDbContext : DbContext
+public abstract class PointsDbContext(DbContextOptions options) : ServiceDbContext(options)
 {
-    protected PointsDbContext(DbContextOptions options)
-        : base(options) =>
-        // A transaction here is undone as a whole, never in parts; a savepoint before each save would cost a round trip for nothing.
-        Database.AutoSavepointsEnabled = false;
-
     public DbSet<Account> Accounts => Set<Account>();
 
     public DbSet<LedgerEntry> LedgerEntries => Set<LedgerEntry>();
@@ -20,10 +16,11 @@ public abstract class PointsDbContext : DbContext
 
     public DbSet<ChargeKey> ChargeKeys => Set<ChargeKey>();
 
+    public DbSet<OperatorAction> OperatorActions => Set<OperatorAction>();
+
     /// <summary>
-    /// Takes the user's account for the rest of the transaction: the first statement of everything that moves points or decides about it, so
-    /// that all of it happens one after the other for one user. An account that is not there yet is opened; where two do that at the same
-    /// moment, one fails on the key and is tried again.
+    /// Locks the user's account until the transaction ends. It must be the first statement of every transaction that changes points or
+    /// decides about them. A missing account is created; if two transactions create it at once, one fails on the key and is retried.
     /// </summary>
     public async Task<Account> LockAccountAsync(string userId, CancellationToken cancellationToken)
     {
@@ -32,13 +29,11 @@ public abstract class PointsDbContext : DbContext
         if (locked == 1)
             return await Accounts.SingleAsync(account => account.UserId == userId, cancellationToken);
 
-        var opened = new Account(userId);
-        Accounts.Add(opened);
+        var created = new Account(userId);
+        Accounts.Add(created);
         await SaveChangesAsync(cancellationToken);
-        return opened;
+        return created;
     }
-
-    protected override void ConfigureConventions(ModelConfigurationBuilder conventions) => conventions.UseProductConventions(this);
 
     protected override void OnModelCreating(ModelBuilder model)
     {
@@ -47,7 +42,7 @@ public abstract class PointsDbContext : DbContext
             account.HasKey(a => a.UserId);
             account.Property(a => a.UserId).HasMaxLength(200);
             account.Property(a => a.EntryCount).IsConcurrencyToken();
-            // The code never gets here; the last line should it ever.
+            // A last line of defence: the code never makes a balance negative.
             account.ToTable(table => table.HasCheckConstraint("CK_Accounts_Balance", "\"Balance\" >= 0"));
         });
         model.Entity<LedgerEntry>(entry =>
@@ -56,7 +51,7 @@ public abstract class PointsDbContext : DbContext
             entry.Property(e => e.EntryId).ValueGeneratedNever();
             entry.Property(e => e.UserId).HasMaxLength(200);
             entry.Property(e => e.Kind).HasConversion<string>().HasMaxLength(16);
-            // A user's entries, newest first, page by page.
+            // For listing the entries of a user, newest first, page by page.
             entry.HasIndex(e => new { e.UserId, e.Sequence }).IsUnique();
         });
         model.Entity<PointDeduction>(deduction =>
@@ -65,6 +60,8 @@ public abstract class PointsDbContext : DbContext
             deduction.Property(d => d.UserId).HasMaxLength(200);
             deduction.Property(d => d.Status).HasConversion<string>().HasMaxLength(16);
             deduction.Property(d => d.Code).HasMaxLength(64);
+            // For the cleaner. A successful deduction never touches this index.
+            deduction.HasIndex(d => d.CreatedAt).HasFilter("\"Status\" = 'Refused'");
         });
         model.Entity<PointRefund>(refund =>
         {
@@ -76,9 +73,10 @@ public abstract class PointsDbContext : DbContext
         {
             key.HasKey(k => new { k.UserId, k.IdempotencyKey });
             key.Property(k => k.UserId).HasMaxLength(200);
-            // What the cleaner looks for.
+            // For the cleaner.
             key.HasIndex(k => k.CreatedAt);
         });
+        model.AddOperatorActions();
     }
 }
 
@@ -88,7 +86,7 @@ public sealed class PostgreSqlPointsDbContext(DbContextOptions<PostgreSqlPointsD
 
 public sealed class SqlServerPointsDbContext(DbContextOptions<SqlServerPointsDbContext> options) : PointsDbContext(options);
 
-// For the migration tool only.
+// Used by the migration tool only.
 internal sealed class SqliteDesign() : DesignTimeContext<SqlitePointsDbContext>(DatabaseProvider.Sqlite, o => new(o));
 
 internal sealed class PostgreSqlDesign() : DesignTimeContext<PostgreSqlPointsDbContext>(DatabaseProvider.PostgreSql, o => new(o));

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using ConcertSaga.Points.Data;
 using ConcertSaga.Shared.Hosting.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -5,19 +6,19 @@ using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Points.Endpoints;
 
-/// <summary>What a user has.</summary>
-/// <param name="UserId">The user.</param>
-/// <param name="Balance">In points.</param>
+/// <summary>The balance of a user.</summary>
+/// <param name="UserId">The user's id.</param>
+/// <param name="Balance">The balance in points.</param>
 public sealed record BalanceView(string UserId, long Balance);
 
 /// <summary>One change of a balance.</summary>
-/// <param name="EntryId">The entry.</param>
-/// <param name="Kind"><c>Charge</c>, <c>Deduction</c> or <c>Refund</c>.</param>
-/// <param name="Amount">In points; negative where they were taken.</param>
-/// <param name="BalanceAfter">What the user had afterwards.</param>
-/// <param name="ReservationId">What was paid for or given back; null on a charge.</param>
-/// <param name="At">When.</param>
-public sealed record EntryView(Guid EntryId, string Kind, long Amount, long BalanceAfter, Guid? ReservationId, DateTimeOffset At);
+/// <param name="EntryId">The entry's id.</param>
+/// <param name="Kind">The reason of the change.</param>
+/// <param name="Amount">The change in points; negative for a deduction.</param>
+/// <param name="BalanceAfter">The balance after the change.</param>
+/// <param name="ReservationId">The reservation that was paid or refunded; null on a charge.</param>
+/// <param name="At">The time of the change.</param>
+public sealed record EntryView(Guid EntryId, EntryKind Kind, long Amount, long BalanceAfter, Guid? ReservationId, DateTimeOffset At);
 
 internal static class AccountEndpoints
 {
@@ -28,7 +29,7 @@ internal static class AccountEndpoints
         account.MapGet("/entries", ListEntries).ProducesProblem(StatusCodes.Status400BadRequest);
     }
 
-    /// <summary>The caller's balance; 0 for one who never had points.</summary>
+    /// <summary>Returns the caller's balance. A user who never had points has 0.</summary>
     internal static async Task<Ok<BalanceView>> GetBalance(Caller caller, PointsDbContext database, CancellationToken cancellationToken)
     {
         var balance = await database.Accounts.Where(account => account.UserId == caller.UserId)
@@ -36,11 +37,12 @@ internal static class AccountEndpoints
         return TypedResults.Ok(new BalanceView(caller.UserId, balance));
     }
 
-    /// <summary>The caller's ledger, newest first.</summary>
+    /// <summary>Lists the caller's ledger entries, newest first.</summary>
     internal static async Task<Ok<Page<EntryView>>> ListEntries(
-        int? limit, string? cursor, Caller caller, PointsDbContext database, CancellationToken cancellationToken)
+        [Range(1, Paging.MaxLimit)] int? limit, string? cursor, Caller caller, PointsDbContext database,
+        CancellationToken cancellationToken)
     {
-        var take = Paging.Limit(limit);
+        var take = limit ?? Paging.DefaultLimit;
         var before = Paging.Cursor<long>(cursor) ?? long.MaxValue;
         var entries = await database.LedgerEntries.AsNoTracking()
             .Where(entry => entry.UserId == caller.UserId && entry.Sequence < before)
@@ -50,7 +52,7 @@ internal static class AccountEndpoints
         var page = Paging.Cut(entries, take, entry => entry.Sequence);
         return TypedResults.Ok(new Page<EntryView>(
             [.. page.Items.Select(entry => new EntryView(
-                entry.EntryId, entry.Kind.ToString(), entry.Amount, entry.BalanceAfter, entry.ReservationId, entry.At))],
+                entry.EntryId, entry.Kind, entry.Amount, entry.BalanceAfter, entry.ReservationId, entry.At))],
             page.NextCursor));
     }
 }

@@ -1,60 +1,66 @@
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Operators;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Queue.Data;
 
-public abstract class QueueDbContext : DbContext
+public abstract class QueueDbContext(DbContextOptions options) : ServiceDbContext(options)
 {
-    protected QueueDbContext(DbContextOptions options)
-        : base(options) =>
-        // A transaction here is undone as a whole, never in parts; a savepoint before each save would cost a round trip for nothing.
-        Database.AutoSavepointsEnabled = false;
+    public DbSet<QueueEntry> Entries => Set<QueueEntry>();
 
-    public DbSet<QueueToken> Tokens => Set<QueueToken>();
+    public DbSet<WaitingRoom> Rooms => Set<WaitingRoom>();
 
-    public DbSet<QueueCounter> Counters => Set<QueueCounter>();
+    public DbSet<RoomSample> Samples => Set<RoomSample>();
 
-    public DbSet<QueueKey> Keys => Set<QueueKey>();
+    public DbSet<SigningKey> Keys => Set<SigningKey>();
+
+    public DbSet<QueueMark> Marks => Set<QueueMark>();
 
     /// <summary>
-    /// Takes a waiting room for the rest of the transaction: the first statement of everything that gives, ends or offers places.
+    /// Locks a waiting room for the rest of the transaction. Each transaction that issues, ends or offers entries begins with it.
     /// </summary>
-    /// <returns>Its row, which only the caller changes until the commit; null where the concert is unknown.</returns>
-    public async Task<QueueCounter?> LockAsync(int concertId, CancellationToken cancellationToken)
+    /// <returns>The row, which only the caller changes until the commit; null if the concert is unknown.</returns>
+    public async Task<WaitingRoom?> LockAsync(int concertId, CancellationToken cancellationToken)
     {
-        var counter = Counters.Where(row => row.ConcertId == concertId);
-        var locked = await counter.ExecuteUpdateAsync(set => set.SetProperty(row => row.Sequence, row => row.Sequence), cancellationToken);
-        return locked == 0 ? null : await counter.SingleAsync(cancellationToken);
+        var room = Rooms.Where(row => row.ConcertId == concertId);
+        var locked = await room.ExecuteUpdateAsync(set => set.SetProperty(row => row.Sequence, row => row.Sequence), cancellationToken);
+        return locked == 0 ? null : await room.SingleAsync(cancellationToken);
     }
-
-    protected override void ConfigureConventions(ModelConfigurationBuilder conventions) => conventions.UseProductConventions(this);
 
     protected override void OnModelCreating(ModelBuilder model)
     {
-        model.Entity<QueueToken>(token =>
+        model.Entity<QueueEntry>(entry =>
         {
-            token.ToTable("QueueTokens");
-            token.HasKey(t => t.TokenId);
-            token.Property(t => t.TokenId).ValueGeneratedNever();
-            token.Property(t => t.UserId).HasMaxLength(200);
-            token.Property(t => t.Status).HasConversion<string>().HasMaxLength(16);
-            // One place per person and concert, from however many devices. By person first: what entering looks for can then be answered by
-            // no other index, whatever the server believes of a table that has grown since it last looked.
-            token.HasIndex(t => new { t.UserId, t.ConcertId }).IsUnique().HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
+            entry.ToTable("QueueTokens");
+            entry.HasKey(e => e.TokenId);
+            entry.Property(e => e.TokenId).ValueGeneratedNever();
+            entry.Property(e => e.UserId).HasMaxLength(200);
+            entry.Property(e => e.Status).HasConversion<string>().HasMaxLength(16);
+            // One live entry per customer and concert, from any number of devices. The customer comes first, so that entering has no other
+            // index to choose, even if the server's statistics of a fast-growing table are stale.
+            entry.HasIndex(e => new { e.UserId, e.ConcertId }).IsUnique().HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
+            // Counts how often a customer has entered lately without buying.
+            entry.HasIndex(e => new { e.UserId, e.ConcertId }, "IX_QueueTokens_Unused").HasFilter("\"Status\" IN ('Left', 'Expired')");
             // The line.
-            token.HasIndex(t => new { t.ConcertId, t.Number }).IsUnique();
+            entry.HasIndex(e => new { e.ConcertId, e.Number }).IsUnique();
             // The slots that are taken.
-            token.HasIndex(t => new { t.ConcertId, t.SlotUntil }).HasFilter("\"SlotUntil\" IS NOT NULL");
-            // What gateways have to know to be ended.
-            token.HasIndex(t => t.Exp).HasFilter("\"RevokedSequence\" IS NOT NULL");
+            entry.HasIndex(e => new { e.ConcertId, e.SlotUntil }).HasFilter("\"SlotUntil\" IS NOT NULL");
+            // The revocations that gateways must know.
+            entry.HasIndex(e => e.Exp).HasFilter("\"RevokedSequence\" IS NOT NULL");
         });
-        model.Entity<QueueCounter>(counter =>
+        model.Entity<WaitingRoom>(room =>
         {
-            counter.ToTable("QueueCounters");
-            counter.HasKey(c => c.ConcertId);
-            counter.Property(c => c.ConcertId).ValueGeneratedNever();
+            room.ToTable("QueueCounters");
+            room.HasKey(r => r.ConcertId);
+            room.Property(r => r.ConcertId).ValueGeneratedNever();
+            room.Property(r => r.Gaps).HasMaxLength(4000);
         });
-        model.Entity<QueueKey>(key =>
+        model.Entity<RoomSample>(sample =>
+        {
+            sample.ToTable("QueueSamples");
+            sample.HasKey(s => new { s.ConcertId, s.At });
+        });
+        model.Entity<SigningKey>(key =>
         {
             key.ToTable("QueueKeys");
             key.HasKey(k => k.Kid);
@@ -63,6 +69,13 @@ public abstract class QueueDbContext : DbContext
             key.Property(k => k.Key).HasMaxLength(512);
             key.HasIndex(k => new { k.Kind, k.SignsFrom }).IsUnique();
         });
+        model.Entity<QueueMark>(mark =>
+        {
+            mark.ToTable("QueueMarks");
+            mark.HasKey(m => m.Name);
+            mark.Property(m => m.Name).HasMaxLength(64);
+        });
+        model.AddOperatorActions();
     }
 }
 
@@ -72,7 +85,7 @@ public sealed class PostgreSqlQueueDbContext(DbContextOptions<PostgreSqlQueueDbC
 
 public sealed class SqlServerQueueDbContext(DbContextOptions<SqlServerQueueDbContext> options) : QueueDbContext(options);
 
-// For the migration tool only.
+// Used by the migration tool only.
 internal sealed class SqliteDesign() : DesignTimeContext<SqliteQueueDbContext>(DatabaseProvider.Sqlite, o => new(o));
 
 internal sealed class PostgreSqlDesign() : DesignTimeContext<PostgreSqlQueueDbContext>(DatabaseProvider.PostgreSql, o => new(o));

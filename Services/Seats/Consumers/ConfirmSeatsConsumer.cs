@@ -2,17 +2,18 @@ using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.Shared.Hosting.Faults;
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Seats.Consumers;
 
-/// <summary>Sells held seats to the reservation that holds them, once; a repeat gets the first answer again.</summary>
+/// <summary>
+/// Sells held seats to the reservation that holds them, unless their schedule is cancelled. A repeated command gets the first reply again.
+/// </summary>
 public sealed class ConfirmSeatsConsumer(
-    SeatsDbContext database, TimeProvider clock, FaultInjection faults, ILogger<ConfirmSeatsConsumer> logger) : IConsumer<ConfirmSeats>
+    SeatsDbContext database, TimeProvider clock, FaultInjection faults, SeatMapAnnouncer announcer) : IConsumer<ConfirmSeats>
 {
-    private const string NotHeld = "SEATS_NOT_HELD";
-
     public async Task Consume(ConsumeContext<ConfirmSeats> context)
     {
         var command = context.Message;
@@ -20,14 +21,15 @@ public sealed class ConfirmSeatsConsumer(
         var hold = await database.FindDecisionAsync(command.ReservationId, context.CancellationToken);
         if (hold is null)
         {
-            // Without a trace of this refusal a hold that comes later would make a repeat of this command succeed.
-            database.SeatHolds.Add(hold = SeatHold.Tombstone(command.ReservationId, clock.GetUtcNow()));
+            // The tombstone refuses a later hold. Without it, a repeat of this command could succeed.
+            hold = SeatHold.Tombstone(command.ReservationId, clock.GetUtcNow());
+            database.SeatHolds.Add(hold);
             await database.SaveChangesAsync(context.CancellationToken);
         }
         else if (hold is { Status: SeatHoldStatus.Held, Code: null })
         {
             if (faults.Rejects<ConfirmSeats>())
-                await RefuseAsync(command, context.CancellationToken);
+                await RefuseAsync(hold.ReservationId, RefusalCodes.SeatsNotHeld, context.CancellationToken);
             else
                 change = await SellAsync(hold, context.CancellationToken);
             hold = (await database.FindDecisionAsync(command.ReservationId, context.CancellationToken))!;
@@ -35,8 +37,8 @@ public sealed class ConfirmSeatsConsumer(
 
         await context.ReplyAsync(hold.Status == SeatHoldStatus.Confirmed
             ? new SeatsConfirmed(command.ReservationId, command.Attempt)
-            : new SeatConfirmationRejected(command.ReservationId, command.Attempt, NotHeld));
-        await context.AnnounceAsync(change, logger);
+            : new SeatConfirmationRejected(command.ReservationId, command.Attempt, CodeOf(hold)));
+        await announcer.PublishAsync(context, change);
     }
 
     private async Task<SeatsChanged?> SellAsync(SeatHold hold, CancellationToken cancellationToken)
@@ -44,27 +46,40 @@ public sealed class ConfirmSeatsConsumer(
         var scheduleId = hold.ScheduleId!.Value;
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
         await database.ChangeSeatMapAsync(scheduleId, freed: 0, cancellationToken);
-        var decided = await StillHeld(hold.ReservationId).ExecuteUpdateAsync(
+        // Read under the lock: no sale may follow the cancellation of the schedule.
+        var schedule = await database.Schedules.Where(row => row.ScheduleId == scheduleId)
+            .Select(row => new { row.Version, row.CancelledAt }).SingleAsync(cancellationToken);
+        if (schedule.CancelledAt is not null)
+        {
+            // The seat map does not change, and keeps its version. A cancellation is permanent, so the refusal may follow it.
+            await transaction.RollbackAsync(cancellationToken);
+            await RefuseAsync(hold.ReservationId, RefusalCodes.ScheduleCancelled, cancellationToken);
+            return null;
+        }
+        var updated = await StillHeld(hold.ReservationId).ExecuteUpdateAsync(
             set => set.SetProperty(row => row.Status, SeatHoldStatus.Confirmed).SetProperty(row => row.UpdatedAt, clock.GetUtcNow()),
             cancellationToken);
-        // A copy of the command or the undo was faster; the transaction ends undone.
-        if (decided == 0)
+        // A copy of the command or the compensation was faster. The transaction rolls back.
+        if (updated == 0)
             return null;
         await database.Seats.Where(seat => seat.ScheduleId == scheduleId && seat.ReservationId == hold.ReservationId)
             .ExecuteUpdateAsync(set => set.SetProperty(seat => seat.Status, SeatStatus.Sold), cancellationToken);
-        var version = await database.Schedules.Where(schedule => schedule.ScheduleId == scheduleId)
-            .Select(schedule => schedule.Version).SingleAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return Announcement.Of(scheduleId, version, hold.SeatNumbers, SeatStatus.Sold);
+        return SeatMapAnnouncer.ChangeOf(scheduleId, schedule.Version, hold.SeatNumbers, SeatStatus.Sold);
     }
 
-    private async Task RefuseAsync(ConfirmSeats command, CancellationToken cancellationToken)
+    private async Task RefuseAsync(Guid reservationId, string code, CancellationToken cancellationToken)
     {
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
-        await StillHeld(command.ReservationId).ExecuteUpdateAsync(
-            set => set.SetProperty(row => row.Code, NotHeld).SetProperty(row => row.UpdatedAt, clock.GetUtcNow()), cancellationToken);
+        await StillHeld(reservationId).ExecuteUpdateAsync(
+            set => set.SetProperty(row => row.Code, code).SetProperty(row => row.UpdatedAt, clock.GetUtcNow()),
+            cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
+
+    // A refused hold has the code of the hold.
+    private static string CodeOf(SeatHold hold) =>
+        hold.Status == SeatHoldStatus.Refused ? RefusalCodes.SeatsNotHeld : hold.Code ?? RefusalCodes.SeatsNotHeld;
 
     private IQueryable<SeatHold> StillHeld(Guid reservationId) =>
         database.SeatHolds.Where(row => row.ReservationId == reservationId && row.Status == SeatHoldStatus.Held && row.Code == null);

@@ -2,6 +2,7 @@ using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.Shared.Hosting.Faults;
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -9,11 +10,11 @@ using Microsoft.Extensions.Options;
 namespace ConcertSaga.Seats.Consumers;
 
 /// <summary>
-/// Gives seats to a reservation, all or none, once; a repeat gets the first answer again. A plain read refuses what cannot succeed, so that
-/// a sold-out date costs its many callers no lock; what passes is decided by one conditional update under the lock of the date.
+/// Holds all requested seats for a reservation, or none. A repeated command gets the first reply again. A read without a lock refuses
+/// hopeless requests, so a sold-out schedule stays cheap. One conditional update under the schedule's lock decides the rest.
 /// </summary>
 public sealed class HoldSeatsConsumer(
-    SeatsDbContext database, IOptions<SeatsOptions> options, TimeProvider clock, FaultInjection faults, ILogger<HoldSeatsConsumer> logger)
+    SeatsDbContext database, IOptions<SeatsOptions> options, TimeProvider clock, FaultInjection faults, SeatMapAnnouncer announcer)
     : IConsumer<HoldSeats>
 {
     public async Task Consume(ConsumeContext<HoldSeats> context)
@@ -21,44 +22,53 @@ public sealed class HoldSeatsConsumer(
         var command = context.Message;
         SeatsChanged? change = null;
         var decision = await database.FindDecisionAsync(command.ReservationId, context.CancellationToken);
+        if (decision is null && ReservationIds.IsOutdated(command.ReservationId, clock.GetUtcNow(), options.Value.RefusedRetention))
+        {
+            // The reservation ended long ago, and the cleaner may have deleted its refusal. Every copy gets this reply without a row.
+            await context.ReplyAsync(new SeatHoldRejected(command.ReservationId, command.Attempt, RefusalCodes.HoldReleased, []));
+            return;
+        }
         if (decision is null)
             (decision, change) = await DecideAsync(command, context.CancellationToken);
 
         await context.ReplyAsync(decision.Status switch
         {
             SeatHoldStatus.Refused => new SeatHoldRejected(command.ReservationId, command.Attempt, decision.Code!, decision.RefusedSeats),
-            SeatHoldStatus.Released => new SeatHoldRejected(command.ReservationId, command.Attempt, "HOLD_RELEASED", []),
+            SeatHoldStatus.Released => new SeatHoldRejected(command.ReservationId, command.Attempt, RefusalCodes.HoldReleased, []),
             _ => new SeatsHeld(
                 command.ReservationId, command.Attempt, decision.ConcertId!.Value, decision.StartsAt!.Value, decision.TotalPrice)
         });
-        await context.AnnounceAsync(change, logger);
+        await announcer.PublishAsync(context, change);
     }
 
     private async Task<(SeatHold Decision, SeatsChanged? Change)> DecideAsync(HoldSeats command, CancellationToken cancellationToken)
     {
         int[] numbers = [.. command.SeatNumbers.Distinct().Order()];
         if (faults.Rejects<HoldSeats>())
-            return await RefuseAsync("SEAT_UNAVAILABLE", numbers);
+            return await RefuseAsync(RefusalCodes.SeatUnavailable, numbers);
 
-        var date = await ReadDateAsync(command, cancellationToken);
-        if (date is null)
-            return await RefuseAsync("SCHEDULE_NOT_FOUND", []);
-        if (command.ConcertId is { } passConcertId && passConcertId != date.ConcertId)
-            return await RefuseAsync("QUEUE_TOKEN_WRONG_CONCERT", []);
-        if (!date.IsOnSaleAt(clock.GetUtcNow()))
-            return await RefuseAsync("SCHEDULE_CLOSED", []);
+        var sale = await ReadSaleAsync(command, cancellationToken);
+        if (sale is null)
+            return await RefuseAsync(RefusalCodes.ScheduleNotFound, []);
+        if (command.ConcertId is { } passConcertId && passConcertId != sale.ConcertId)
+            return await RefuseAsync(RefusalCodes.QueueTokenWrongConcert, []);
+        if (RefusalOf(sale) is { } closed)
+            return await RefuseAsync(closed, []);
 
-        var seats = await SeatsOf(command.ScheduleId, numbers).Select(seat => new { seat.Number, seat.Price, seat.Status }).ToListAsync(cancellationToken);
+        var seats = await SeatsOf(command.ScheduleId, numbers).Select(seat => new { seat.Number, seat.Price, seat.Status })
+            .ToListAsync(cancellationToken);
         if (seats.Count == 0 || seats.Count < numbers.Length)
-            return await RefuseAsync("SEAT_NOT_FOUND", [.. numbers.Except(seats.Select(seat => seat.Number))]);
-        if (IsOverLimit(date, numbers))
-            return await RefuseAsync("SEAT_LIMIT_REACHED", []);
+            return await RefuseAsync(RefusalCodes.SeatNotFound, [.. numbers.Except(seats.Select(seat => seat.Number))]);
+        if (IsOverLimit(sale, numbers))
+            return await RefuseAsync(RefusalCodes.SeatLimitReached, []);
         if (seats.Any(seat => seat.Status != SeatStatus.Available))
-            return await RefuseAsync("SEAT_UNAVAILABLE", [.. seats.Where(seat => seat.Status != SeatStatus.Available).Select(seat => seat.Number).Order()]);
+            return await RefuseAsync(RefusalCodes.SeatUnavailable,
+                [.. seats.Where(seat => seat.Status != SeatStatus.Available).Select(seat => seat.Number).Order()]);
 
         return await HoldAsync(command, numbers, seats.Sum(seat => seat.Price), cancellationToken);
 
-        Task<(SeatHold, SeatsChanged?)> RefuseAsync(string code, int[] refused) => RecordRefusalAsync(command, numbers, code, refused, cancellationToken);
+        Task<(SeatHold, SeatsChanged?)> RefuseAsync(string code, int[] refused) =>
+            RecordRefusalAsync(command, numbers, code, refused, cancellationToken);
     }
 
     private async Task<(SeatHold Decision, SeatsChanged? Change)> HoldAsync(
@@ -69,12 +79,13 @@ public sealed class HoldSeatsConsumer(
         await using (var transaction = await database.Database.BeginTransactionAsync(cancellationToken))
         {
             await database.ChangeSeatMapAsync(command.ScheduleId, -numbers.Length, cancellationToken);
-            // Read again under the lock, so that two holds of one user for one date cannot both pass. Holds for two dates do not meet here;
-            // that a user has only one unpaid reservation at a time keeps those apart.
-            var date = (await ReadDateAsync(command, cancellationToken))!;
-            if (IsOverLimit(date, numbers))
+            // Checked again under the lock. No hold may follow the cancellation of the schedule, and two holds of one user for this
+            // schedule must not both pass the limit. Holds for two schedules cannot race: a user has one unpaid reservation at a time.
+            var sale = (await ReadSaleAsync(command, cancellationToken))!;
+            if ((RefusalOf(sale) ?? (IsOverLimit(sale, numbers) ? RefusalCodes.SeatLimitReached : null)) is { } late)
             {
-                (code, refused) = ("SEAT_LIMIT_REACHED", []);
+                code = late;
+                refused = [];
             }
             else
             {
@@ -85,15 +96,14 @@ public sealed class HoldSeatsConsumer(
                     cancellationToken);
                 if (held == numbers.Length)
                 {
-                    var decision = SeatHold.Hold(command, numbers, date.ConcertId, date.StartsAt, totalPrice, clock.GetUtcNow());
+                    var decision = SeatHold.Hold(command, numbers, sale.ConcertId, sale.StartsAt, totalPrice, clock.GetUtcNow());
                     database.SeatHolds.Add(decision);
-                    // Fails on the key, and undoes all of this, where a copy of the command or the undo was decided meanwhile; the retry
-                    // then finds that decision.
+                    // The key fails this if a copy of the command or its compensation committed meanwhile. The retry finds that decision.
                     await database.SaveChangesAsync(cancellationToken);
                     await transaction.CommitAsync(cancellationToken);
-                    return (decision, Announcement.Of(command.ScheduleId, date.Version, numbers, SeatStatus.Held));
+                    return (decision, SeatMapAnnouncer.ChangeOf(command.ScheduleId, sale.Version, numbers, SeatStatus.Held));
                 }
-                code = "SEAT_UNAVAILABLE";
+                code = RefusalCodes.SeatUnavailable;
                 refused = await SeatsOf(command.ScheduleId, numbers).Where(seat => seat.ReservationId != command.ReservationId)
                     .Select(seat => seat.Number).Order().ToArrayAsync(cancellationToken);
             }
@@ -114,15 +124,19 @@ public sealed class HoldSeatsConsumer(
     private IQueryable<Seat> SeatsOf(int scheduleId, int[] numbers) =>
         database.Seats.Where(seat => seat.ScheduleId == scheduleId && numbers.Contains(seat.Number));
 
-    private bool IsOverLimit(DateOnSale date, int[] numbers) =>
-        numbers.Length > options.Value.MaxPerReservation || date.SeatsOfUser + numbers.Length > options.Value.MaxPerUserAndConcert;
+    private string? RefusalOf(ScheduleSale sale) =>
+        sale.IsCancelled ? RefusalCodes.ScheduleCancelled : sale.IsOpenAt(clock.GetUtcNow()) ? null : RefusalCodes.ScheduleClosed;
 
-    private Task<DateOnSale?> ReadDateAsync(HoldSeats command, CancellationToken cancellationToken) =>
+    private bool IsOverLimit(ScheduleSale sale, int[] numbers) =>
+        numbers.Length > options.Value.MaxPerReservation || sale.SeatsOfUser + numbers.Length > options.Value.MaxPerUserAndConcert;
+
+    private Task<ScheduleSale?> ReadSaleAsync(HoldSeats command, CancellationToken cancellationToken) =>
         database.Schedules
             .Where(schedule => schedule.ScheduleId == command.ScheduleId)
-            .Select(schedule => new DateOnSale(
+            .Select(schedule => new ScheduleSale(
                 schedule.ConcertId,
                 schedule.StartsAt,
+                schedule.CancelledAt != null,
                 schedule.Concert!.SaleOpensAt,
                 schedule.Concert.SaleClosesAt,
                 schedule.Version,
@@ -132,10 +146,11 @@ public sealed class HoldSeatsConsumer(
                     .Sum(hold => hold.SeatCount)))
             .FirstOrDefaultAsync(cancellationToken);
 
-    private sealed record DateOnSale(
-        int ConcertId, DateTimeOffset StartsAt, DateTimeOffset SaleOpensAt, DateTimeOffset SaleClosesAt, long Version, int SeatsOfUser)
+    private sealed record ScheduleSale(
+        int ConcertId, DateTimeOffset StartsAt, bool IsCancelled, DateTimeOffset SaleOpensAt, DateTimeOffset SaleClosesAt, long Version,
+        int SeatsOfUser)
     {
-        public bool IsOnSaleAt(DateTimeOffset now) => now >= SaleOpensAt && now < SaleClosesAt && now < StartsAt;
+        public bool IsOpenAt(DateTimeOffset now) => now >= SaleOpensAt && now < SaleClosesAt && now < StartsAt;
     }
 }
 

@@ -1,14 +1,17 @@
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Seats.Data;
-using ConcertSaga.Shared.Hosting.Faults;
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Seats.Consumers;
 
-/// <summary>Makes the seats of a reservation free again, sold ones too; where none were ever held it leaves a tombstone.</summary>
-public sealed class ReleaseSeatsConsumer(SeatsDbContext database, TimeProvider clock, ILogger<ReleaseSeatsConsumer> logger) : IConsumer<ReleaseSeats>
+/// <summary>
+/// Makes the held or sold seats of a reservation available again. Without a hold, it records a tombstone that refuses a late one.
+/// </summary>
+public sealed class ReleaseSeatsConsumer(SeatsDbContext database, TimeProvider clock, SeatMapAnnouncer announcer)
+    : IConsumer<ReleaseSeats>
 {
     public async Task Consume(ConsumeContext<ReleaseSeats> context)
     {
@@ -18,7 +21,7 @@ public sealed class ReleaseSeatsConsumer(SeatsDbContext database, TimeProvider c
         if (hold is null)
         {
             database.SeatHolds.Add(SeatHold.Tombstone(command.ReservationId, clock.GetUtcNow()));
-            // A hold that is being written at this moment makes this wait for it and then fail on the key; the retry finds and undoes it.
+            // If a hold commits at the same moment, this fails on the key. The retry then finds the hold and releases it.
             await database.SaveChangesAsync(context.CancellationToken);
         }
         else if (hold.Status is SeatHoldStatus.Held or SeatHoldStatus.Confirmed)
@@ -27,7 +30,7 @@ public sealed class ReleaseSeatsConsumer(SeatsDbContext database, TimeProvider c
         }
 
         await context.ReplyAsync(new SeatsReleased(command.ReservationId, command.Attempt));
-        await context.AnnounceAsync(change, logger);
+        await announcer.PublishAsync(context, change);
     }
 
     private async Task<SeatsChanged?> ReleaseAsync(SeatHold hold, CancellationToken cancellationToken)
@@ -35,13 +38,14 @@ public sealed class ReleaseSeatsConsumer(SeatsDbContext database, TimeProvider c
         var scheduleId = hold.ScheduleId!.Value;
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
         await database.ChangeSeatMapAsync(scheduleId, freed: hold.SeatCount, cancellationToken);
-        var decided = await database.SeatHolds
-            .Where(row => row.ReservationId == hold.ReservationId && (row.Status == SeatHoldStatus.Held || row.Status == SeatHoldStatus.Confirmed))
+        var updated = await database.SeatHolds
+            .Where(row => row.ReservationId == hold.ReservationId
+                && (row.Status == SeatHoldStatus.Held || row.Status == SeatHoldStatus.Confirmed))
             .ExecuteUpdateAsync(
                 set => set.SetProperty(row => row.Status, SeatHoldStatus.Released).SetProperty(row => row.UpdatedAt, clock.GetUtcNow()),
                 cancellationToken);
-        // A copy of the command was faster; the transaction ends undone.
-        if (decided == 0)
+        // A copy of the command was faster. The transaction rolls back.
+        if (updated == 0)
             return null;
         await database.Seats.Where(seat => seat.ScheduleId == scheduleId && seat.ReservationId == hold.ReservationId)
             .ExecuteUpdateAsync(
@@ -50,7 +54,7 @@ public sealed class ReleaseSeatsConsumer(SeatsDbContext database, TimeProvider c
         var version = await database.Schedules.Where(schedule => schedule.ScheduleId == scheduleId)
             .Select(schedule => schedule.Version).SingleAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return Announcement.Of(scheduleId, version, hold.SeatNumbers, SeatStatus.Available);
+        return SeatMapAnnouncer.ChangeOf(scheduleId, version, hold.SeatNumbers, SeatStatus.Available);
     }
 }
 

@@ -1,12 +1,12 @@
 namespace ConcertSaga.Seats.Data;
 
 /// <summary>
-/// One date of a concert. Its row is the lock of its seats: every change of them first raises <see cref="Version"/>, so changes of one date
-/// happen one after the other, and <see cref="AvailableSeats"/> is exact without counting.
+/// One dated performance of a concert. Its row is the lock of its seats: every change first raises <see cref="Version"/>. So changes of
+/// one schedule happen one after another, and <see cref="AvailableSeats"/> is exact without counting.
 /// </summary>
 public sealed class Schedule
 {
-    /// <summary>Given by whoever publishes the date, not by the database.</summary>
+    /// <summary>Chosen by the operator who imports the schedule, not by the database.</summary>
     public required int ScheduleId { get; init; }
 
     public int ConcertId { get; init; }
@@ -19,7 +19,13 @@ public sealed class Schedule
 
     public required int AvailableSeats { get; init; }
 
-    /// <summary>Grows by one with each change of the date's seats.</summary>
+    /// <summary>The plan of the hall; null if there is none.</summary>
+    public string? VenuePlanId { get; init; }
+
+    /// <summary>When an operator cancelled it. From then on, holds are refused.</summary>
+    public DateTimeOffset? CancelledAt { get; init; }
+
+    /// <summary>Grows by one with each change of the seats, and by two with each change of the schedule itself.</summary>
     public long Version { get; init; }
 
     public List<Seat> Seats { get; init; } = [];

@@ -7,7 +7,7 @@ public enum SeatStatus
     Sold
 }
 
-/// <summary>One seat of one date.</summary>
+/// <summary>A numbered seat of one schedule.</summary>
 public sealed class Seat
 {
     public int ScheduleId { get; init; }
@@ -21,6 +21,6 @@ public sealed class Seat
 
     public SeatStatus Status { get; init; }
 
-    /// <summary>Whose the seat is; null exactly when it is available.</summary>
+    /// <summary>The reservation that holds or bought the seat; null exactly when it is available.</summary>
     public Guid? ReservationId { get; init; }
 }

@@ -11,23 +11,24 @@ public enum SeatHoldStatus
 }
 
 /// <summary>
-/// What was decided about the seats of a reservation; the one decision for all three commands, kept for good. Its key is what a late
-/// <see cref="HoldSeats"/> and an early <see cref="ReleaseSeats"/> meet on: only one of them can write it first.
+/// The decision row of a reservation's seats, shared by all three commands. A late <see cref="HoldSeats"/> and an early
+/// <see cref="ReleaseSeats"/> compete for its key, so only one of them is first. The cleaner deletes old rows that hold no seats;
+/// the others stay as long as the reservation.
 /// </summary>
 public sealed class SeatHold
 {
     public Guid ReservationId { get; private init; }
 
-    /// <summary>Whose seats; empty on a tombstone.</summary>
+    /// <summary>The customer; empty on a tombstone.</summary>
     public string UserId { get; private init; } = "";
 
-    /// <summary>The concert of the date; null where no seat was ever held.</summary>
+    /// <summary>The concert of the schedule; null if no seat was ever held.</summary>
     public int? ConcertId { get; private init; }
 
-    /// <summary>The date asked for; null on a tombstone.</summary>
+    /// <summary>The requested schedule; null on a tombstone.</summary>
     public int? ScheduleId { get; private init; }
 
-    /// <summary>The seats asked for, ascending.</summary>
+    /// <summary>The requested seats, in ascending order.</summary>
     public int[] SeatNumbers { get; private init; } = [];
 
     public int SeatCount { get; private init; }
@@ -39,30 +40,31 @@ public sealed class SeatHold
 
     public SeatHoldStatus Status { get; private init; }
 
-    /// <summary>Why it was refused; on a held row, why its confirmation was.</summary>
+    /// <summary>Why the hold was refused; on a held row, why its confirmation was refused.</summary>
     public string? Code { get; private init; }
 
-    /// <summary>The seats that were the reason of a refusal.</summary>
+    /// <summary>The seats that caused a refusal.</summary>
     public int[] RefusedSeats { get; private init; } = [];
 
     public DateTimeOffset CreatedAt { get; private init; }
 
     public DateTimeOffset UpdatedAt { get; private init; }
 
-    public static SeatHold Hold(HoldSeats command, int[] numbers, int concertId, DateTimeOffset startsAt, long totalPrice, DateTimeOffset now) => new()
-    {
-        ReservationId = command.ReservationId,
-        UserId = command.UserId,
-        ConcertId = concertId,
-        ScheduleId = command.ScheduleId,
-        SeatNumbers = numbers,
-        SeatCount = numbers.Length,
-        StartsAt = startsAt,
-        TotalPrice = totalPrice,
-        Status = SeatHoldStatus.Held,
-        CreatedAt = now,
-        UpdatedAt = now
-    };
+    public static SeatHold Hold(HoldSeats command, int[] numbers, int concertId, DateTimeOffset startsAt, long totalPrice,
+        DateTimeOffset now) => new()
+        {
+            ReservationId = command.ReservationId,
+            UserId = command.UserId,
+            ConcertId = concertId,
+            ScheduleId = command.ScheduleId,
+            SeatNumbers = numbers,
+            SeatCount = numbers.Length,
+            StartsAt = startsAt,
+            TotalPrice = totalPrice,
+            Status = SeatHoldStatus.Held,
+            CreatedAt = now,
+            UpdatedAt = now
+        };
 
     public static SeatHold Refuse(HoldSeats command, int[] numbers, string code, int[] refusedSeats, DateTimeOffset now) => new()
     {
@@ -78,7 +80,7 @@ public sealed class SeatHold
         UpdatedAt = now
     };
 
-    /// <summary>Closes the step for a reservation that never held a seat.</summary>
+    /// <summary>Refuses every later hold of a reservation that has none yet.</summary>
     public static SeatHold Tombstone(Guid reservationId, DateTimeOffset now) => new()
     {
         ReservationId = reservationId,

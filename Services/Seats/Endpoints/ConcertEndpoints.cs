@@ -1,4 +1,5 @@
-using System.Globalization;
+using System.ComponentModel.DataAnnotations;
+using ConcertSaga.Contracts;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.Shared.Hosting.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -7,23 +8,27 @@ using Microsoft.EntityFrameworkCore;
 namespace ConcertSaga.Seats.Endpoints;
 
 /// <summary>A concert as clients see it.</summary>
-/// <param name="ConcertId">The concert.</param>
-/// <param name="Title">What is played.</param>
-/// <param name="Venue">Where.</param>
-/// <param name="FirstDate">When its first date starts; null while it has none.</param>
-/// <param name="LastDate">When its last date starts; null while it has none.</param>
-/// <param name="SaleOpensAt">From when seats are sold.</param>
-/// <param name="SaleClosesAt">Until when seats are sold.</param>
+/// <param name="ConcertId">The concert's id.</param>
+/// <param name="Title">The title of the show.</param>
+/// <param name="Venue">The place of the show.</param>
+/// <param name="FirstDate">The start of the first schedule; null while there is none.</param>
+/// <param name="LastDate">The start of the last schedule; null while there is none.</param>
+/// <param name="SaleOpensAt">The start of the sale.</param>
+/// <param name="SaleClosesAt">The end of the sale.</param>
+/// <param name="TimeZone">The IANA name of the venue's time zone. Show the times of the concert in it.</param>
 public sealed record ConcertView(
     int ConcertId, string Title, string Venue, DateTimeOffset? FirstDate, DateTimeOffset? LastDate, DateTimeOffset SaleOpensAt,
-    DateTimeOffset SaleClosesAt);
+    DateTimeOffset SaleClosesAt, string TimeZone);
 
-/// <summary>A date of a concert as clients see it.</summary>
-/// <param name="ScheduleId">The date.</param>
-/// <param name="StartsAt">When it starts.</param>
-/// <param name="TotalSeats">How many seats it has.</param>
-/// <param name="AvailableSeats">How many of them can be reserved now.</param>
-public sealed record ScheduleView(int ScheduleId, DateTimeOffset StartsAt, int TotalSeats, int AvailableSeats);
+/// <summary>A schedule of a concert as clients see it.</summary>
+/// <param name="ScheduleId">The schedule's id.</param>
+/// <param name="StartsAt">The start of the performance.</param>
+/// <param name="TotalSeats">The number of seats.</param>
+/// <param name="AvailableSeats">The number of seats that can be reserved now.</param>
+/// <param name="TimeZone">The IANA name of the venue's time zone. Show the start in it.</param>
+/// <param name="Cancelled">Whether the performance is cancelled. No seat can be reserved then.</param>
+public sealed record ScheduleView(
+    int ScheduleId, DateTimeOffset StartsAt, int TotalSeats, int AvailableSeats, string TimeZone, bool Cancelled);
 
 internal static class ConcertEndpoints
 {
@@ -31,13 +36,14 @@ internal static class ConcertEndpoints
     {
         var concerts = routes.MapGroup("/api/concerts").WithTags("Concerts").ProducesProblem(StatusCodes.Status400BadRequest);
         concerts.MapGet("", ListConcerts);
-        concerts.MapGet("/{concertId:int}/schedules", ListSchedules).ProducesProblem(StatusCodes.Status404NotFound);
+        concerts.MapGet("/{concertId:int}/schedules", ListSchedules).Refuses(404, RefusalCodes.ConcertNotFound);
     }
 
-    /// <summary>All concerts, by id. Anonymous.</summary>
-    internal static async Task<Ok<Page<ConcertView>>> ListConcerts(SeatsDbContext database, int? limit, string? cursor, CancellationToken cancellationToken)
+    /// <summary>Lists all concerts by id. No sign-in is needed.</summary>
+    internal static async Task<Ok<Page<ConcertView>>> ListConcerts(
+        SeatsDbContext database, [Range(1, Paging.MaxLimit)] int? limit, string? cursor, CancellationToken cancellationToken)
     {
-        var take = Paging.Limit(limit);
+        var take = limit ?? Paging.DefaultLimit;
         var after = Paging.Cursor<int>(cursor) ?? int.MinValue;
         var concerts = await database.Concerts
             .Where(concert => concert.ConcertId > after)
@@ -46,69 +52,52 @@ internal static class ConcertEndpoints
                 concert.ConcertId, concert.Title, concert.Venue,
                 concert.Schedules.Min(schedule => (DateTimeOffset?)schedule.StartsAt),
                 concert.Schedules.Max(schedule => (DateTimeOffset?)schedule.StartsAt),
-                concert.SaleOpensAt, concert.SaleClosesAt))
+                concert.SaleOpensAt, concert.SaleClosesAt, concert.TimeZone))
             .Take(take + 1)
             .ToListAsync(cancellationToken);
         return TypedResults.Ok(Paging.Cut(concerts, take, concert => concert.ConcertId));
     }
 
     /// <summary>
-    /// The dates of a concert that have not started, in order, from <paramref name="from"/> to before <paramref name="to"/>. A pass for
-    /// another concert is answered as if there were no such concert.
+    /// Lists the schedules of a concert that have not started, by their start, from <paramref name="from"/> to before
+    /// <paramref name="to"/>. A pass for another concert gets a 404, as if the concert did not exist.
     /// </summary>
     internal static async Task<Results<Ok<Page<ScheduleView>>, ProblemHttpResult>> ListSchedules(
-        int concertId, DateTimeOffset? from, DateTimeOffset? to, int? limit, string? cursor, Caller caller, SeatsDbContext database,
-        TimeProvider clock, CancellationToken cancellationToken)
+        int concertId, IsoInstant? from, IsoInstant? to, [Range(1, Paging.MaxLimit)] int? limit, string? cursor, Caller caller,
+        SeatsDbContext database, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var take = Paging.Limit(limit);
-        var after = Paging.Cursor<ScheduleKey>(cursor);
+        var take = limit ?? Paging.DefaultLimit;
+        var after = Paging.Cursor<InstantKey<int>>(cursor);
         if ((caller.QueueConcertId ?? concertId) != concertId
-            || !await database.Concerts.AnyAsync(concert => concert.ConcertId == concertId, cancellationToken))
-            return Problems.Refuse(StatusCodes.Status404NotFound, "CONCERT_NOT_FOUND", "There is no such concert.");
+            || await database.Concerts.Where(concert => concert.ConcertId == concertId).Select(concert => concert.TimeZone)
+                .FirstOrDefaultAsync(cancellationToken) is not { } timeZone)
+            return Refusals.ConcertNotFound.Answer();
 
         var now = clock.GetUtcNow();
-        var dates = database.Schedules.Where(schedule => schedule.ConcertId == concertId && schedule.StartsAt > now);
-        if (from is { } given)
+        var schedules = database.Schedules.Where(schedule => schedule.ConcertId == concertId && schedule.StartsAt > now);
+        if (from is { } fromInstant)
         {
-            var earliest = given.ToUniversalTime();
-            dates = dates.Where(schedule => schedule.StartsAt >= earliest);
+            var earliest = fromInstant.Value;
+            schedules = schedules.Where(schedule => schedule.StartsAt >= earliest);
         }
-        if (to is { } end)
+        if (to is { } toInstant)
         {
-            var latest = end.ToUniversalTime();
-            dates = dates.Where(schedule => schedule.StartsAt < latest);
+            var end = toInstant.Value;
+            schedules = schedules.Where(schedule => schedule.StartsAt < end);
         }
         if (after is { } key)
         {
-            // The first condition is implied by the second, and is what an index can start from.
-            dates = dates.Where(schedule => schedule.StartsAt >= key.StartsAt
-                && (schedule.StartsAt > key.StartsAt || schedule.ScheduleId > key.ScheduleId));
+            // The second condition implies the first, which gives the index its start.
+            schedules = schedules.Where(schedule => schedule.StartsAt >= key.At
+                && (schedule.StartsAt > key.At || schedule.ScheduleId > key.Id));
         }
-        var page = await dates
+        var page = await schedules
             .OrderBy(schedule => schedule.StartsAt).ThenBy(schedule => schedule.ScheduleId)
-            .Select(schedule => new ScheduleView(schedule.ScheduleId, schedule.StartsAt, schedule.TotalSeats, schedule.AvailableSeats))
+            .Select(schedule => new ScheduleView(
+                schedule.ScheduleId, schedule.StartsAt, schedule.TotalSeats,
+                schedule.CancelledAt == null ? schedule.AvailableSeats : 0, timeZone, schedule.CancelledAt != null))
             .Take(take + 1)
             .ToListAsync(cancellationToken);
-        return TypedResults.Ok(Paging.Cut(page, take, schedule => new ScheduleKey(schedule.StartsAt, schedule.ScheduleId)));
-    }
-
-    /// <summary>Where a page of dates ended: several can start at the same instant.</summary>
-    private readonly record struct ScheduleKey(DateTimeOffset StartsAt, int ScheduleId) : IParsable<ScheduleKey>, IFormattable
-    {
-        public static ScheduleKey Parse(string s, IFormatProvider? provider) => TryParse(s, provider, out var key) ? key : throw new FormatException();
-
-        public static bool TryParse(string? s, IFormatProvider? provider, out ScheduleKey result)
-        {
-            result = default;
-            var parts = (s ?? "").Split(':');
-            if (parts.Length != 2 || !long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var ticks)
-                || ticks > DateTimeOffset.MaxValue.Ticks || !int.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var id))
-                return false;
-            result = new ScheduleKey(new DateTimeOffset(ticks, TimeSpan.Zero), id);
-            return true;
-        }
-
-        public string ToString(string? format, IFormatProvider? formatProvider) =>
-            string.Create(CultureInfo.InvariantCulture, $"{StartsAt.UtcTicks}:{ScheduleId}");
+        return TypedResults.Ok(Paging.Cut(page, take, schedule => new InstantKey<int>(schedule.StartsAt, schedule.ScheduleId)));
     }
 }

@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+using System.Linq.Expressions;
 using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Seats.Data;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -5,15 +7,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Seats.Endpoints;
 
-/// <summary>Which concert a date belongs to.</summary>
-/// <param name="ScheduleId">The date.</param>
-/// <param name="ConcertId">Its concert, which never changes.</param>
-public sealed record ScheduleConcert(int ScheduleId, int ConcertId);
-
-/// <summary>What other services ask for. Not routed by any gateway.</summary>
+/// <summary>Serves reads of the gateway and other services. No client can reach these routes.</summary>
 internal static class InternalEndpoints
 {
-    private const int MostOnAPage = 1_000;
+    private const int MaxPageSize = 1_000;
 
     public static void MapInternal(this IEndpointRouteBuilder routes)
     {
@@ -21,29 +18,43 @@ internal static class InternalEndpoints
         concerts.MapGet("", ListConcerts);
         concerts.MapGet("/{concertId:int}", GetConcert);
         routes.MapGet("/internal/schedules/{scheduleId:int}", GetConcertOfSchedule);
+        routes.MapPost("/internal/schedules/{scheduleId:int}/cancel", ScheduleOperatorEndpoints.CancelSchedule);
     }
 
-    /// <summary>The sale times of all concerts by id, those after <paramref name="after"/>; a page shorter than <paramref name="limit"/> is the last.</summary>
+    /// <summary>
+    /// Lists the sale of the concerts whose id is above <paramref name="after"/>, by id. A page shorter than
+    /// <paramref name="limit"/> is the last one.
+    /// </summary>
     internal static async Task<Ok<List<ConcertPublished>>> ListConcerts(
-        SeatsDbContext database, int? limit, int? after, CancellationToken cancellationToken)
+        SeatsDbContext database, [Range(1, MaxPageSize)] int? limit, int? after, TimeProvider clock, CancellationToken cancellationToken)
     {
         var first = after ?? int.MinValue;
         return TypedResults.Ok(await database.Concerts.Where(concert => concert.ConcertId > first).OrderBy(concert => concert.ConcertId)
-            .Select(concert => new ConcertPublished(concert.ConcertId, concert.SaleOpensAt, concert.SaleClosesAt))
-            .Take(Math.Clamp(limit ?? MostOnAPage, 1, MostOnAPage)).ToListAsync(cancellationToken));
+            .Select(SaleAt(clock.GetUtcNow())).Take(limit ?? MaxPageSize).ToListAsync(cancellationToken));
     }
 
-    /// <summary>The sale times of one concert.</summary>
+    /// <summary>Returns the sale of one concert.</summary>
     internal static async Task<Results<Ok<ConcertPublished>, NotFound>> GetConcert(
-        int concertId, SeatsDbContext database, CancellationToken cancellationToken) =>
-        await database.Concerts.Where(concert => concert.ConcertId == concertId)
-            .Select(concert => new ConcertPublished(concert.ConcertId, concert.SaleOpensAt, concert.SaleClosesAt))
+        int concertId, SeatsDbContext database, TimeProvider clock, CancellationToken cancellationToken) =>
+        await database.Concerts.Where(concert => concert.ConcertId == concertId).Select(SaleAt(clock.GetUtcNow()))
             .FirstOrDefaultAsync(cancellationToken) is { } concert ? TypedResults.Ok(concert) : TypedResults.NotFound();
 
-    /// <summary>Tells a gateway which concert a date belongs to, so that it can refuse a pass of another one itself.</summary>
+    /// <summary>
+    /// Returns the concert and the current data of a schedule. The gateway refuses passes of other concerts by it; the orchestrator
+    /// uses the rest.
+    /// </summary>
     internal static async Task<Results<Ok<ScheduleConcert>, ProblemHttpResult>> GetConcertOfSchedule(
         int scheduleId, SeatsDbContext database, CancellationToken cancellationToken) =>
         await database.Schedules.Where(schedule => schedule.ScheduleId == scheduleId)
-            .Select(schedule => new ScheduleConcert(schedule.ScheduleId, schedule.ConcertId)).FirstOrDefaultAsync(cancellationToken) is { } found
+            .Select(schedule => new ScheduleConcert(
+                schedule.ScheduleId, schedule.ConcertId, schedule.StartsAt, schedule.Concert!.Title, schedule.Concert.Venue,
+                schedule.Concert.TimeZone))
+            .FirstOrDefaultAsync(cancellationToken) is { } found
             ? TypedResults.Ok(found) : ScheduleEndpoints.NotFound();
+
+    // A concert without a coming schedule is not sold out: its schedules may follow.
+    private static Expression<Func<Concert, ConcertPublished>> SaleAt(DateTimeOffset now) =>
+        concert => new ConcertPublished(concert.ConcertId, concert.SaleOpensAt, concert.SaleClosesAt,
+            concert.Schedules.Where(schedule => schedule.StartsAt > now && schedule.CancelledAt == null)
+                .Max(schedule => (int?)schedule.AvailableSeats) == 0);
 }

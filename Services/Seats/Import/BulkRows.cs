@@ -6,52 +6,31 @@ using Npgsql;
 
 namespace ConcertSaga.Seats.Import;
 
-/// <summary>One column of rows that are written in bulk: what it is called, and one of these, which gives its value without boxing it.</summary>
-/// <param name="Name">As in the table.</param>
-public sealed record BulkColumn<TRow>(string Name)
-{
-    public Func<TRow, int>? Number { get; init; }
-
-    public Func<TRow, long>? Amount { get; init; }
-
-    public Func<TRow, string>? Text { get; init; }
-
-    public Func<TRow, DateTimeOffset>? Instant { get; init; }
-
-    public Func<TRow, Guid?>? Id { get; init; }
-
-    /// <summary>The value as an object, for servers whose client takes nothing else.</summary>
-    internal object ValueOf(TRow row) =>
-        Number is not null ? Number(row) : Amount is not null ? Amount(row) : Text is not null ? Text(row)
-        : Instant is not null ? Instant(row) : Id!(row) is { } id ? id : DBNull.Value;
-
-    internal Type Type =>
-        Number is not null ? typeof(int) : Amount is not null ? typeof(long) : Text is not null ? typeof(string)
-        : Instant is not null ? typeof(DateTimeOffset) : typeof(Guid);
-}
-
 /// <summary>
-/// Writes rows into a table the fastest way its server offers: binary <c>COPY</c> on PostgreSQL, <c>SqlBulkCopy</c> on SQL Server, one
-/// prepared insert again and again elsewhere. Rows are taken one by one, so memory does not grow with their number.
+/// Writes rows into a table in the fastest way of its server: binary <c>COPY</c> on PostgreSQL, <c>SqlBulkCopy</c> on SQL Server, a
+/// prepared insert on SQLite. It reads rows one at a time, so memory does not grow with their number.
 /// </summary>
 public static class BulkRows
 {
-    // Of rows: how many SQL Server gets at a time, and after how many a caller hears of them.
+    // SQL Server receives this many rows at a time, and progress is reported after as many.
     private const int ChunkSize = 10_000;
 
-    /// <param name="connection">Open.</param>
-    /// <param name="transaction">The connection's, if it has one.</param>
+    /// <summary>Writes all rows.</summary>
+    /// <param name="connection">An open connection.</param>
+    /// <param name="transaction">The transaction of the connection, if it has one.</param>
     /// <param name="table">The table's name, unquoted.</param>
-    /// <param name="columns">In the order they are sent.</param>
-    /// <param name="rows">Read once.</param>
-    /// <param name="progress">Hears every now and then how many rows were taken.</param>
-    /// <param name="cancellationToken">Ends it; PostgreSQL then keeps none of the rows, the others those outside a transaction.</param>
-    /// <returns>How many rows were written.</returns>
+    /// <param name="columns">The columns to write.</param>
+    /// <param name="rows">The rows; read once.</param>
+    /// <param name="progress">Receives the number of rows read, once per chunk.</param>
+    /// <param name="cancellationToken">
+    /// Stops the write. PostgreSQL then keeps no row; the other servers keep rows written outside a transaction.
+    /// </param>
+    /// <returns>The number of rows written.</returns>
     public static Task<long> WriteAsync<TRow>(
         DbConnection connection, DbTransaction? transaction, string table, IReadOnlyList<BulkColumn<TRow>> columns, IEnumerable<TRow> rows,
         Action<long>? progress, CancellationToken cancellationToken)
     {
-        var counted = Counted(rows, progress, cancellationToken);
+        var counted = Count(rows, progress, cancellationToken);
         return connection switch
         {
             NpgsqlConnection postgres => CopyAsync(postgres, table, columns, counted, cancellationToken),
@@ -60,7 +39,7 @@ public static class BulkRows
         };
     }
 
-    private static IEnumerable<TRow> Counted<TRow>(IEnumerable<TRow> rows, Action<long>? progress, CancellationToken cancellationToken)
+    private static IEnumerable<TRow> Count<TRow>(IEnumerable<TRow> rows, Action<long>? progress, CancellationToken cancellationToken)
     {
         long count = 0;
         foreach (var row in rows)
@@ -76,19 +55,21 @@ public static class BulkRows
     }
 
     private static async Task<long> CopyAsync<TRow>(
-        NpgsqlConnection connection, string table, IReadOnlyList<BulkColumn<TRow>> columns, IEnumerable<TRow> rows, CancellationToken cancellationToken)
+        NpgsqlConnection connection, string table, IReadOnlyList<BulkColumn<TRow>> columns, IEnumerable<TRow> rows,
+            CancellationToken cancellationToken)
     {
         await using var copy = await connection.BeginRawBinaryCopyAsync(
             $"COPY {Quoted(table)} ({Names(columns)}) FROM STDIN (FORMAT BINARY)", cancellationToken);
-        // No limit for a server that is busy with a checkpoint.
+        // No time limit: a server can be busy with a checkpoint for long.
         copy.WriteTimeout = Timeout.Infinite;
         try
         {
-            var (list, buffer) = (columns.ToArray(), new CopyBuffer());
+            var columnArray = columns.ToArray();
+            var buffer = new CopyBuffer();
             long written = 0;
             foreach (var row in rows)
             {
-                buffer.Add(row, list);
+                buffer.AddRow(row, columnArray);
                 written++;
                 if (buffer.IsFull)
                     await buffer.SendAsync(copy, cancellationToken);
@@ -99,31 +80,35 @@ public static class BulkRows
         }
         catch
         {
-            // It would otherwise be taken for complete when it is disposed.
+            // Without this, disposing would complete the copy.
             await copy.CancelAsync();
             throw;
         }
     }
 
     private static async Task<long> CopyAsync<TRow>(
-        SqlConnection connection, SqlTransaction? transaction, string table, IReadOnlyList<BulkColumn<TRow>> columns, IEnumerable<TRow> rows,
-        CancellationToken cancellationToken)
+        SqlConnection connection, SqlTransaction? transaction, string table, IReadOnlyList<BulkColumn<TRow>> columns,
+        IEnumerable<TRow> rows, CancellationToken cancellationToken)
     {
-        using var copy = new SqlBulkCopy(connection, SqlBulkCopyOptions.TableLock, transaction) { DestinationTableName = Quoted(table), BulkCopyTimeout = 0 };
-        using var chunk = new DataTable { Locale = CultureInfo.InvariantCulture };
+        using var copy = new SqlBulkCopy(connection, SqlBulkCopyOptions.TableLock, transaction)
+        {
+            DestinationTableName = Quoted(table),
+            BulkCopyTimeout = 0
+        };
+        using var buffer = new DataTable { Locale = CultureInfo.InvariantCulture };
         foreach (var column in columns)
         {
-            chunk.Columns.Add(column.Name, column.Type);
+            buffer.Columns.Add(column.Name, column.Type);
             copy.ColumnMappings.Add(column.Name, column.Name);
         }
         long written = 0;
-        foreach (var some in rows.Chunk(ChunkSize))
+        foreach (var chunk in rows.Chunk(ChunkSize))
         {
-            chunk.Clear();
-            foreach (var row in some)
-                chunk.Rows.Add([.. columns.Select(column => column.ValueOf(row))]);
-            await copy.WriteToServerAsync(chunk, cancellationToken);
-            written += some.Length;
+            buffer.Clear();
+            foreach (var row in chunk)
+                buffer.Rows.Add([.. columns.Select(column => column.ValueOf(row))]);
+            await copy.WriteToServerAsync(buffer, cancellationToken);
+            written += chunk.Length;
         }
         return written;
     }
@@ -133,22 +118,26 @@ public static class BulkRows
     {
         await using var insert = connection.CreateCommand();
         insert.Transaction = transaction;
-#pragma warning disable CA2100 // Names of tables and columns cannot be parameters; they are this program's own.
-        insert.CommandText = $"INSERT INTO {Quoted(table)} ({Names(columns)}) VALUES ({string.Join(", ", columns.Select((_, place) => $"@p{place}"))})";
+#pragma warning disable CA2100 // Names of tables and columns cannot be parameters. They come from this program.
+        insert.CommandText =
+            $"INSERT INTO {Quoted(table)} ({Names(columns)}) VALUES ({string.Join(", ", columns.Select((_, index) => $"@p{index}"))})";
 #pragma warning restore CA2100
-        var parameters = columns.Select((_, place) =>
+        var parameters = columns.Select((_, index) =>
         {
             var parameter = insert.CreateParameter();
-            parameter.ParameterName = $"@p{place}";
+            parameter.ParameterName = $"@p{index}";
             insert.Parameters.Add(parameter);
             return parameter;
         }).ToArray();
         long written = 0;
         foreach (var row in rows)
         {
-            for (var place = 0; place < parameters.Length; place++)
-                // SQLite keeps instants as UTC texts (see UseProductConventions), which its client makes of a DateTime.
-                parameters[place].Value = columns[place].Instant is { } instant ? instant(row).UtcDateTime : columns[place].ValueOf(row);
+            for (var index = 0; index < parameters.Length; index++)
+            {
+                // SQLite stores instants as UTC text (see UseProductConventions), which its client makes from a DateTime.
+                var value = columns[index].ValueOf(row);
+                parameters[index].Value = value is DateTimeOffset instant ? instant.UtcDateTime : value;
+            }
             if (written == 0)
                 await insert.PrepareAsync();
             insert.ExecuteNonQuery();
@@ -157,8 +146,9 @@ public static class BulkRows
         return written;
     }
 
-    private static string Names<TRow>(IEnumerable<BulkColumn<TRow>> columns) => string.Join(", ", columns.Select(column => Quoted(column.Name)));
+    private static string Names<TRow>(IEnumerable<BulkColumn<TRow>> columns) =>
+        string.Join(", ", columns.Select(column => Quoted(column.Name)));
 
-    // All three servers take an identifier in these.
+    // All three servers accept identifiers in double quotes.
     private static string Quoted(string name) => $"\"{name}\"";
 }

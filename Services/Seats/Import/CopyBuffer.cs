@@ -4,12 +4,12 @@ using System.Text;
 namespace ConcertSaga.Seats.Import;
 
 /// <summary>
-/// Rows in the format of PostgreSQL's binary <c>COPY</c>, many to a write. It is a few lines, and takes a third of the time that a call of the
-/// driver for each value does, on the processor that the server needs, too.
+/// Collects rows in the format of PostgreSQL's binary <c>COPY</c> and sends many at once. That takes a third of the processor time of one
+/// driver call per value.
 /// </summary>
 internal sealed class CopyBuffer
 {
-    private const int Size = 256 * 1024, MostOfARow = 16 * 1024;
+    private const int Size = 256 * 1024, MaxRowSize = 16 * 1024, GuidSize = 16, NullLength = -1;
 
     private static readonly DateTime Epoch = new(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
@@ -24,47 +24,47 @@ internal sealed class CopyBuffer
         _length = head.Length;
     }
 
-    public bool IsFull => _length > Size - MostOfARow;
+    public bool IsFull => _length > Size - MaxRowSize;
 
-    public void Add<TRow>(TRow row, BulkColumn<TRow>[] columns)
+    public void AddRow<TRow>(TRow row, BulkColumn<TRow>[] columns)
     {
         Write((short)columns.Length);
         foreach (var column in columns)
+            column.CopyTo(this, row);
+    }
+
+    public void Add(int value)
+    {
+        Write(sizeof(int));
+        Write(value);
+    }
+
+    public void Add(long value)
+    {
+        Write(sizeof(long));
+        Write(value);
+    }
+
+    public void Add(string value)
+    {
+        // The text is at most a few hundred characters long, far below MaxRowSize.
+        var length = Encoding.UTF8.GetBytes(value, _bytes.AsSpan(_length + sizeof(int)));
+        Write(length);
+        _length += length;
+    }
+
+    public void Add(DateTimeOffset value) => Add((value.UtcDateTime - Epoch).Ticks / TimeSpan.TicksPerMicrosecond);
+
+    public void Add(Guid? value)
+    {
+        if (value is not { } id)
         {
-            if (column.Number is { } number)
-            {
-                Write(sizeof(int));
-                Write(number(row));
-            }
-            else if (column.Amount is { } amount)
-            {
-                Write(sizeof(long));
-                Write(amount(row));
-            }
-            else if (column.Text is { } text)
-            {
-                // Texts are at most a few hundred characters here, far less than a row may have.
-                var length = Encoding.UTF8.GetBytes(text(row), _bytes.AsSpan(_length + sizeof(int)));
-                Write(length);
-                _length += length;
-            }
-            else if (column.Instant is { } instant)
-            {
-                Write(sizeof(long));
-                Write((instant(row).UtcDateTime - Epoch).Ticks / TimeSpan.TicksPerMicrosecond);
-            }
-            else if (column.Id!(row) is { } id)
-            {
-                Write(16);
-                id.TryWriteBytes(_bytes.AsSpan(_length), bigEndian: true, out var length);
-                _length += length;
-            }
-            else
-            {
-                // No value.
-                Write(-1);
-            }
+            Write(NullLength);
+            return;
         }
+        Write(GuidSize);
+        id.TryWriteBytes(_bytes.AsSpan(_length), bigEndian: true, out var length);
+        _length += length;
     }
 
     public void End() => Write((short)-1);

@@ -6,7 +6,9 @@ using ConcertSaga.Shared.Hosting;
 
 namespace ConcertSaga.Seats.Import;
 
-/// <summary><c>Seats import FILE… [--dry-run]</c>. Ends with 0 when it is done, 2 when lines are wrong, 1 when it could not be tried.</summary>
+/// <summary>
+/// Runs <c>Seats import FILE… [--dry-run]</c>. The exit code is 0 after an import, 2 if lines are wrong, and 1 if it could not run.
+/// </summary>
 internal static class ImportCommand
 {
     private const string DryRun = "--dry-run";
@@ -24,12 +26,15 @@ internal static class ImportCommand
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        var (dryRun, started, told) = (arguments.Contains(DryRun), Stopwatch.GetTimestamp(), Stopwatch.GetTimestamp());
+        var dryRun = arguments.Contains(DryRun);
+        var startedAt = Stopwatch.GetTimestamp();
+        var reportedAt = startedAt;
         await using var scope = services.CreateAsyncScope();
         ImportResult result;
         try
         {
-            result = await SeatImport.RunAsync(scope.ServiceProvider.GetRequiredService<SeatsDbContext>(), files, dryRun, Tell, stop.Token);
+            result = await SeatImport.RunAsync(
+                scope.ServiceProvider.GetRequiredService<SeatsDbContext>(), files, dryRun, Report, stop.Token);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
@@ -40,21 +45,21 @@ internal static class ImportCommand
             await Console.Error.WriteLineAsync(error.ToString());
         if (result.ErrorCount > 0)
         {
-            var left = result.ErrorCount - result.FirstErrors.Count;
-            await Console.Error.WriteLineAsync(
-                $"concertsaga: {Lines(result.ErrorCount)} wrong{(left > 0 ? $", of which the first {result.FirstErrors.Count} are named" : "")}; nothing was imported.");
+            var shown = result.FirstErrors.Count < result.ErrorCount ? $"; the first {result.FirstErrors.Count} are shown" : "";
+            await Console.Error.WriteLineAsync($"concertsaga: {Lines(result.ErrorCount)} wrong{shown}; nothing was imported.");
             return 2;
         }
         await Console.Out.WriteLineAsync(string.Create(CultureInfo.InvariantCulture,
-            $"{(dryRun ? "Would import" : "Imported")} {result.Concerts} concerts, {result.Schedules} schedules and {result.Seats} seats ({Stopwatch.GetElapsedTime(started).TotalSeconds:0.0} s){(dryRun ? "; nothing was changed." : ".")}"));
+            $"{(dryRun ? "Would import" : "Imported")} {result.Concerts} concerts, {result.Schedules} schedules and {result.Seats} seats "
+                + $"({Stopwatch.GetElapsedTime(startedAt).TotalSeconds:0.0} s){(dryRun ? "; nothing was changed." : ".")}"));
         return 0;
 
-        void Tell(string file, long rows)
+        void Report(string file, long rows)
         {
-            if (Stopwatch.GetElapsedTime(told) < ProgressInterval)
+            if (Stopwatch.GetElapsedTime(reportedAt) < ProgressInterval)
                 return;
-            told = Stopwatch.GetTimestamp();
-            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{file}: {rows:#,0} rows read"));
+            reportedAt = Stopwatch.GetTimestamp();
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Printable.Of(file)}: {rows:#,0} rows read"));
         }
 
         void Stop(PosixSignalContext context)

@@ -1,27 +1,31 @@
+using ConcertSaga.Shared.Hosting;
+
 namespace ConcertSaga.Seats.Import;
 
 /// <summary>A line that cannot be imported.</summary>
-/// <param name="File">The file as it was given.</param>
-/// <param name="Line">From 1; the line a row begins on.</param>
-/// <param name="Reason">What was found and what is allowed.</param>
+/// <param name="File">The file, as the operator named it.</param>
+/// <param name="Line">The line on which the row begins, from 1.</param>
+/// <param name="Reason">What the line has and what is allowed.</param>
 public sealed record PlanError(string File, int Line, string Reason)
 {
-    public override string ToString() => $"{File}:{Line}: {Reason}";
+    public override string ToString() => Printable.Of($"{File}:{Line}: {Reason}");
 }
 
-/// <summary>Counts all errors and keeps the first of them.</summary>
+/// <summary>Counts all errors of a plan and keeps the first of them.</summary>
 internal sealed class PlanErrors(IReadOnlyList<string> files)
 {
-    /// <summary>So many are named.</summary>
-    public const int Named = 100;
+    private const int MaxKept = 100;
 
     private readonly SortedSet<(long Position, string Reason)> _first = [];
 
     public long Count { get; private set; }
 
-    public IReadOnlyList<PlanError> First => [.. _first.Select(error => new PlanError(files[FileOf(error.Position)], LineOf(error.Position), error.Reason))];
+    public IReadOnlyList<PlanError> First =>
+        [.. _first.Select(error => new PlanError(FileOf(error.Position), LineOf(error.Position), error.Reason))];
 
     public static long Position(int file, int line) => ((long)file << 32) | (uint)line;
+
+    public string FileOf(long position) => files[(int)(position >> 32)];
 
     public static int LineOf(long position) => (int)position;
 
@@ -29,9 +33,15 @@ internal sealed class PlanErrors(IReadOnlyList<string> files)
     {
         Count++;
         _first.Add((position, reason));
-        if (_first.Count > Named)
+        if (_first.Count > MaxKept)
             _first.Remove(_first.Max);
     }
 
-    private static int FileOf(long position) => (int)(position >> 32);
+    /// <summary>Returns a copy, which can take more errors without changing this one.</summary>
+    public PlanErrors Copy()
+    {
+        var copy = new PlanErrors(files) { Count = Count };
+        copy._first.UnionWith(_first);
+        return copy;
+    }
 }

@@ -1,13 +1,15 @@
 using System.Data.Common;
 using System.Net.Http.Json;
+using System.Text.Json;
 using System.Text.RegularExpressions;
-using ConcertSaga.DataPlatformStub;
+using ConcertSaga.DevReceiver;
+using ConcertSaga.Testing;
 using ConcertSaga.Testing.Processes;
 using Microsoft.Data.Sqlite;
 
 namespace ConcertSaga.EndToEnd.Tests.Systems;
 
-/// <summary>AllInOne as a child process, with a data folder of its own.</summary>
+/// <summary>Runs AllInOne as a child process with a data folder of its own.</summary>
 public sealed partial class EmbeddedSystem : ISystem
 {
     /// <summary>The project.</summary>
@@ -19,7 +21,7 @@ public sealed partial class EmbeddedSystem : ISystem
     private IReadOnlyDictionary<string, string> _settings = new Dictionary<string, string>();
     private ServiceProcess? _process;
 
-    /// <summary>Where all its state is.</summary>
+    /// <summary>The folder with all state.</summary>
     public string DataDirectory { get; } = Directory.CreateTempSubdirectory("concertsaga-e2e-").FullName;
 
     public Uri Address { get; } = new($"http://127.0.0.1:{LoopbackPort.Free()}");
@@ -30,10 +32,10 @@ public sealed partial class EmbeddedSystem : ISystem
 
     public bool PlatformOutlivesKills => false;
 
-    /// <summary>All it wrote.</summary>
+    /// <summary>The output of the process.</summary>
     public string Output => _process?.Output ?? "";
 
-    public async Task UseAsync(IReadOnlyDictionary<string, string> settings)
+    public async Task ApplyAsync(IReadOnlyDictionary<string, string> settings)
     {
         if (_process is { HasExited: false } && Settings.AreEqual(settings, _settings))
             return;
@@ -42,7 +44,14 @@ public sealed partial class EmbeddedSystem : ISystem
         if (_process is not null)
             await EndAsync();
         _settings = settings;
-        _process = await ServiceProcess.StartAsync(Project, [$"--DataDirectory={DataDirectory}", .. Settings.Arguments(settings, _faults)], address: Address);
+        _process = await ServiceProcess.StartAsync(Project, [$"--DataDirectory={DataDirectory}", .. Settings.Arguments(settings, _faults)],
+            address: Address);
+        // A process listens before it has caught up with what an earlier one left.
+        await Eventually.TrueAsync(async () =>
+        {
+            using var health = JsonDocument.Parse(await Http.GetStringAsync(new Uri(Address, "/health/ready")));
+            return health.RootElement.GetProperty("status").GetString() == "Healthy";
+        }, TimeSpan.FromMinutes(1), $"{Project} is healthy");
     }
 
     public Task SetFaultsAsync(string faults) => _faults.WriteAsync(faults, _process!);
@@ -61,11 +70,14 @@ public sealed partial class EmbeddedSystem : ISystem
         return connection;
     }
 
-    public Task<IReadOnlySet<(Guid Reservation, string Outcome)>?> AnnouncedAsync() => Task.FromResult<IReadOnlySet<(Guid, string)>?>(null);
+    public Task<IReadOnlySet<(Guid Reservation, string Outcome)>?> ReadAnnouncedAsync() =>
+        Task.FromResult<IReadOnlySet<(Guid, string)>?>(null);
 
-    public async Task<ReceivedReport> ToldAsync() => (await Http.GetFromJsonAsync<ReceivedReport>(new Uri($"{Platform}?last=1000")))!;
+    public Task<bool> FailAsync(string queue, string type, Guid messageId, object command) => Task.FromResult(false);
 
-    public async Task<IReadOnlyList<ReceivedEvent>> ToldOfAsync(Guid reservationId) =>
+    public async Task<ReceivedReport> ReadReportAsync() => (await Http.GetFromJsonAsync<ReceivedReport>(new Uri($"{Platform}?last=1000")))!;
+
+    public async Task<IReadOnlyList<ReceivedEvent>> ReadEventsAsync(Guid reservationId) =>
         (await Http.GetFromJsonAsync<List<ReceivedEvent>>(new Uri($"{Platform}/{reservationId}")))!;
 
     public async ValueTask DisposeAsync()
@@ -75,10 +87,10 @@ public sealed partial class EmbeddedSystem : ISystem
         _faults.Dispose();
     }
 
-    // On a port of its own, which it tells at each start.
+    // The receiver logs its address, which has a new port at each start.
     private string Platform => PlatformAddress().Matches(Output)[^1].Groups[1].Value;
 
-    [GeneratedRegex(@"What the data platform was told: (\S+)")]
+    [GeneratedRegex(@"Events received by the data platform: (\S+)")]
     private static partial Regex PlatformAddress();
 
     private async Task EndAsync()

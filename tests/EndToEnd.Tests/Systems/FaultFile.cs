@@ -11,10 +11,10 @@ internal sealed class FaultFile : IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("concertsaga-e2e-faults-");
     private string _text = None;
 
-    /// <summary>Where it is.</summary>
+    /// <summary>The path of the file.</summary>
     public string Path => System.IO.Path.Combine(_folder.FullName, "faults.json");
 
-    /// <summary>Writes the file and waits until each process says that it has taken the change.</summary>
+    /// <summary>Writes the file and waits until each process has logged the change.</summary>
     public async Task WriteAsync(string text, params ServiceProcess[] readers)
     {
         if (text == _text)
@@ -24,7 +24,8 @@ internal sealed class FaultFile : IDisposable
         await File.WriteAllTextAsync(next, text);
         File.Move(next, Path, overwrite: true);
         _text = text;
-        await Eventually.TrueAsync(() => readers.Zip(before).All(one => CountChanges(one.First) > one.Second), TimeSpan.FromSeconds(30), $"the faults are {text}");
+        await Eventually.TrueAsync(() => readers.Zip(before).All(pair => CountChanges(pair.First) > pair.Second), TimeSpan.FromSeconds(60),
+            $"the faults are {text}");
     }
 
     public void Dispose() => _folder.Delete(recursive: true);

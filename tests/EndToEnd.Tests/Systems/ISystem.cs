@@ -1,32 +1,32 @@
 using System.Data.Common;
-using ConcertSaga.DataPlatformStub;
+using ConcertSaga.DevReceiver;
 
 namespace ConcertSaga.EndToEnd.Tests.Systems;
 
-/// <summary>The two ways to run the product.</summary>
+/// <summary>The ways to run the product.</summary>
 public enum SystemKind
 {
     /// <summary>The one process of <c>AllInOne</c>.</summary>
     Embedded,
 
-    /// <summary>Each process by itself, with RabbitMQ and PostgreSQL.</summary>
+    /// <summary>Separate processes with RabbitMQ and PostgreSQL.</summary>
     Cluster
 }
 
-/// <summary>The whole product, running, as its operator sees it.</summary>
+/// <summary>The running product as an operator sees it.</summary>
 public interface ISystem : IAsyncDisposable
 {
-    /// <summary>Where the public API is.</summary>
+    /// <summary>The address of the public API.</summary>
     Uri Address { get; }
 
-    /// <summary>What can be killed.</summary>
+    /// <summary>The parts that can be killed.</summary>
     IReadOnlyList<string> Parts { get; }
 
-    /// <summary>Seats nobody has asked for yet.</summary>
+    /// <summary>Seats that no test uses yet.</summary>
     SeatPool Seats { get; }
 
-    /// <summary>Runs with these settings and the defaults otherwise; what has to be started again for that ends orderly first.</summary>
-    Task UseAsync(IReadOnlyDictionary<string, string> settings);
+    /// <summary>Applies these settings on top of the defaults. Processes with other settings are stopped and restarted.</summary>
+    Task ApplyAsync(IReadOnlyDictionary<string, string> settings);
 
     /// <summary>
     /// Changes the faults of a running system that has the setting <c>Faults:Enabled</c>: the keys of section <c>Faults</c> as JSON.
@@ -39,21 +39,25 @@ public interface ISystem : IAsyncDisposable
     /// <summary>Asks a process to end and waits for its exit code; a server ends orderly.</summary>
     Task<int> StopAsync(string part);
 
-    /// <summary>Starts a part again and waits until it is ready.</summary>
+    /// <summary>Restarts a part and waits until it is ready.</summary>
     Task StartAsync(string part);
 
-    /// <summary>Opens the database of an owner, beside the product.</summary>
+    /// <summary>Opens the database of an owner without the product.</summary>
     Task<DbConnection> OpenAsync(string owner);
 
-    /// <summary>The outcomes that were announced on the bus since the start; null where nobody outside can listen.</summary>
-    Task<IReadOnlySet<(Guid Reservation, string Outcome)>?> AnnouncedAsync();
+    /// <summary>Reads the outcomes announced on the bus since the start; null if the bus is inside the process.</summary>
+    Task<IReadOnlySet<(Guid Reservation, string Outcome)>?> ReadAnnouncedAsync();
 
-    /// <summary>What the data platform was told since it started, with the newest in full.</summary>
-    Task<ReceivedReport> ToldAsync();
+    /// <summary>Puts a command into the error queue of its queue, as if its handler had failed.</summary>
+    /// <returns>Whether that is possible; not if the bus is inside the process.</returns>
+    Task<bool> FailAsync(string queue, string type, Guid messageId, object command);
 
-    /// <summary>What it was told of a reservation, in the order in which that came.</summary>
-    Task<IReadOnlyList<ReceivedEvent>> ToldOfAsync(Guid reservationId);
+    /// <summary>Reads what the data platform has received since its start, with the latest events in full.</summary>
+    Task<ReceivedReport> ReadReportAsync();
 
-    /// <summary>Whether the data platform remembers what it was told when parts of the product are killed.</summary>
+    /// <summary>Reads the events of a reservation that the data platform has received, in order.</summary>
+    Task<IReadOnlyList<ReceivedEvent>> ReadEventsAsync(Guid reservationId);
+
+    /// <summary>Whether the data platform keeps its events when parts of the product are killed.</summary>
     bool PlatformOutlivesKills { get; }
 }

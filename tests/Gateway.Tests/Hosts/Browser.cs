@@ -2,44 +2,37 @@ using System.Diagnostics;
 
 namespace ConcertSaga.Gateway.Tests.Hosts;
 
-/// <summary>What a browser made of a page.</summary>
-/// <param name="Page">The page as its scripts left it.</param>
-/// <param name="Console">What the browser's console says.</param>
-public sealed record Browsed(string Page, string[] Console);
+/// <summary>The result of opening a page in a browser.</summary>
+/// <param name="Page">The page after its scripts have run.</param>
+/// <param name="Console">The lines of the browser's console.</param>
+public sealed record PageVisit(string Page, string[] Console);
 
-/// <summary>A real browser without a window: the program of <c>CONCERT_TEST_BROWSER</c>, or the Chromium that is installed.</summary>
+/// <summary>Runs a real headless browser: the program of <c>CONCERT_TEST_BROWSER</c>, or an installed Chromium.</summary>
 public static class Browser
 {
     private const string Setting = "CONCERT_TEST_BROWSER";
 
     private static readonly string[] Names = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
 
-    /// <summary>Opens a page and lets its scripts run until they have nothing more to do.</summary>
-    public static async Task<Browsed> OpenAsync(Uri address)
+    /// <summary>Opens a page and lets its scripts run until they are idle.</summary>
+    public static async Task<PageVisit> OpenAsync(Uri address)
     {
         var profile = Directory.CreateTempSubdirectory("concertsaga-browser-");
-        using var browser = new Process
-        {
-            StartInfo = new ProcessStartInfo(Find(),
-            [
-                // Its sandbox needs rights that a test has not everywhere; the page is our own.
-                "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", $"--user-data-dir={profile.FullName}",
-                // Nothing outside this machine has an address.
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-                "--enable-logging=stderr", "--v=0",
-                // The page's own seconds, which stand still while it loads: a slow machine changes nothing.
-                "--virtual-time-budget=5000", "--dump-dom", address.ToString()
-            ])
-            { RedirectStandardOutput = true, RedirectStandardError = true }
-        };
+        using var browser = Prepare(profile,
+            // The page renders only the operations within the window.
+            "--window-size=1200,3000",
+            "--enable-logging=stderr", "--v=0",
+            // Virtual time stops while the page loads, so a slow machine does not matter.
+            "--virtual-time-budget=5000", "--dump-dom", address.ToString());
         try
         {
             using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
             browser.Start();
-            var read = await Task.WhenAll(browser.StandardOutput.ReadToEndAsync(limit.Token), browser.StandardError.ReadToEndAsync(limit.Token));
+            var read = await Task.WhenAll(browser.StandardOutput.ReadToEndAsync(limit.Token),
+                browser.StandardError.ReadToEndAsync(limit.Token));
             await browser.WaitForExitAsync(limit.Token);
             Assert.True(browser.ExitCode == 0, $"{browser.StartInfo.FileName} ended with {browser.ExitCode}:\n{read[1]}");
-            return new Browsed(read[0], [.. read[1].Split('\n').Where(line => line.Contains(":CONSOLE", StringComparison.Ordinal))]);
+            return new PageVisit(read[0], [.. read[1].Split('\n').Where(line => line.Contains(":CONSOLE", StringComparison.Ordinal))]);
         }
         finally
         {
@@ -49,12 +42,60 @@ public static class Browser
         }
     }
 
+    /// <summary>Starts a browser that takes orders on a port of this machine.</summary>
+    public static async Task<(IAsyncDisposable Browser, int Port)> StartAsync()
+    {
+        var profile = Directory.CreateTempSubdirectory("concertsaga-browser-");
+        var running = new Running(Prepare(profile, "--remote-debugging-port=0", "about:blank"), profile);
+        try
+        {
+            running.Process.Start();
+            using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+            while (await running.Process.StandardError.ReadLineAsync(limit.Token) is { } line)
+            {
+                if (Uri.TryCreate(line.Split(' ')[^1], UriKind.Absolute, out var address) && address.Scheme == "ws")
+                    return (running, address.Port);
+            }
+            throw new InvalidOperationException("The browser ended before it listened.");
+        }
+        catch
+        {
+            await running.DisposeAsync();
+            throw;
+        }
+    }
+
+    private static Process Prepare(DirectoryInfo profile, params string[] arguments) => new()
+    {
+        StartInfo = new ProcessStartInfo(Find(),
+        [
+            // The sandbox needs privileges that a test may lack, and the page is trusted.
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", $"--user-data-dir={profile.FullName}",
+            // Resolves no host except this machine.
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", .. arguments
+        ])
+        { RedirectStandardOutput = true, RedirectStandardError = true }
+    };
+
     private static string Find()
     {
         if (Environment.GetEnvironmentVariable(Setting) is { Length: > 0 } given)
             return given;
-        var found = Names.SelectMany(name => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, name))).FirstOrDefault(File.Exists);
-        Assert.SkipWhen(found is null, $"No browser: {Setting} is not set, and no Chromium is installed (Debian: apt-get install {Names[0]}).");
+        var found = Names.SelectMany(name => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')
+            .Select(folder => Path.Combine(folder, name))).FirstOrDefault(File.Exists);
+        Assert.SkipWhen(found is null,
+            $"No browser: {Setting} is not set, and no Chromium is installed (Debian: apt-get install {Names[0]}).");
         return found!;
+    }
+
+    private sealed record Running(Process Process, DirectoryInfo Profile) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            Process.Kill(entireProcessTree: true);
+            await Process.WaitForExitAsync();
+            Process.Dispose();
+            Profile.Delete(recursive: true);
+        }
     }
 }

@@ -1,19 +1,28 @@
+using System.Globalization;
+
 namespace ConcertSaga.Gateway.Tests.Hosts;
 
-/// <summary>One event of a stream.</summary>
+/// <summary>An event of a stream.</summary>
 public sealed record Event(string Name, string Data, string? Id);
 
-/// <summary>Reads an event stream; every wait has a limit.</summary>
+/// <summary>Reads an event stream, with a limit for each wait.</summary>
 public sealed class EventReader : IAsyncDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     private readonly HttpResponseMessage _response;
     private readonly StreamReader _reader;
 
-    private EventReader(HttpResponseMessage response, StreamReader reader) => (_response, _reader) = (response, reader);
+    private EventReader(HttpResponseMessage response, StreamReader reader)
+    {
+        _response = response;
+        _reader = reader;
+    }
 
     public List<string> Comments { get; } = [];
+
+    /// <summary>When the client should reconnect; null without such a line.</summary>
+    public int? RetryMilliseconds { get; private set; }
 
     public static async Task<EventReader> OpenAsync(Task<HttpResponseMessage> request)
     {
@@ -34,6 +43,8 @@ public sealed class EventReader : IAsyncDisposable
                 name = line[7..];
             else if (line.StartsWith("data: ", StringComparison.Ordinal))
                 data = line[6..];
+            else if (line.StartsWith("retry: ", StringComparison.Ordinal))
+                RetryMilliseconds = int.Parse(line[7..], CultureInfo.InvariantCulture);
             else if (line.StartsWith("id: ", StringComparison.Ordinal))
                 id = line[4..];
             else if (name is not null)

@@ -1,15 +1,15 @@
 namespace ConcertSaga.Gateway.Tests.Hosts;
 
-/// <summary>One gateway and one upstream for the tests of a class, which run one after the other.</summary>
+/// <summary>Shares a gateway and an upstream among the tests of a class, which run in sequence.</summary>
 public sealed class GatewayFixture : IAsyncLifetime
 {
-    public Upstream Upstream { get; private set; } = null!;
+    public UpstreamStub Upstream { get; private set; } = null!;
 
     public GatewayHost Gateway { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
-        Upstream = await Upstream.StartAsync();
+        Upstream = await UpstreamStub.StartAsync();
         Gateway = await GatewayHost.StartAsync(Upstream.Address);
     }
 

@@ -11,7 +11,9 @@ using Microsoft.Extensions.Logging;
 
 namespace ConcertSaga.Gateway.Tests.Hosts;
 
-/// <summary>A gateway on a free port of this machine. Each cluster has a path of its own at the upstream, so that a test sees which was asked.</summary>
+/// <summary>
+/// Runs a gateway on a free port of this machine. Each cluster has its own path at the upstream, so a test sees which one was called.
+/// </summary>
 public sealed class GatewayHost : IAsyncDisposable
 {
     public const string Secret = "secret-of-the-gateway-tests";
@@ -26,7 +28,9 @@ public sealed class GatewayHost : IAsyncDisposable
         {
             AllowAutoRedirect = false,
             UseProxy = false,
-            // A test sends the trace headers it means to send.
+            // By default, a client that gets no answer within a second sends the body, and a closed connection then hides the refusal.
+            Expect100ContinueTimeout = TimeSpan.FromSeconds(30),
+            // Only the test adds trace headers.
             ActivityHeadersPropagator = null
         })
         { BaseAddress = Address };
@@ -36,8 +40,8 @@ public sealed class GatewayHost : IAsyncDisposable
 
     public HttpClient Client { get; }
 
-    /// <summary>What the gateway knows of the waiting rooms.</summary>
-    internal WaitingRoom Room => _app.Services.GetRequiredService<WaitingRoom>();
+    /// <summary>The gateway's state of the waiting rooms.</summary>
+    internal RoomDirectory Rooms => _app.Services.GetRequiredService<RoomDirectory>();
 
     public IServiceProvider Services => _app.Services;
 
@@ -48,7 +52,7 @@ public sealed class GatewayHost : IAsyncDisposable
                 builder.Services.AddSingleton<IStartupFilter>(new RemoteAddress(remote));
         }, settings);
 
-    /// <summary>Starts a gateway that has read its first snapshot, if there is one.</summary>
+    /// <summary>Starts a gateway and lets it read its first snapshot, if the upstream has one.</summary>
     public static async Task<GatewayHost> StartWithAsync(string upstream, Action<WebApplicationBuilder> change, params string[] settings)
     {
         var builder = Builder(["--urls=http://127.0.0.1:0", .. Clusters(upstream), .. settings]);
@@ -62,24 +66,26 @@ public sealed class GatewayHost : IAsyncDisposable
         return new GatewayHost(app);
     }
 
-    /// <summary>A host with the settings every gateway of the tests has, before the gateway is added to it.</summary>
+    /// <summary>A host with the settings of every test gateway, before <c>AddGateway</c>.</summary>
     public static WebApplicationBuilder Builder(string[] settings)
     {
-        // A content root of its own: the routes have to come with the gateway, not from a file that happens to lie about.
+        // An empty content root, so that the routes come from the assembly and not from a file.
         var root = Directory.CreateDirectory(Path.Combine(AppContext.BaseDirectory, "empty")).FullName;
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions
         {
             ContentRootPath = root,
             EnvironmentName = "Production",
-            Args = [$"--Gateway:Secret={Secret}", "--Authentication:Demo:Enabled=true", $"--Authentication:Demo:Key={Tokens.Key}", .. settings]
+            Args = [$"--Gateway:Secret={Secret}", "--Authentication:Demo:Enabled=true", $"--Authentication:Demo:Key={Tokens.Key}",
+                .. settings]
         });
         builder.AddServiceDefaults("gateway-tests");
         builder.Logging.ClearProviders();
         return builder;
     }
 
-    /// <summary>Sends a request; a signed-in caller has a pass of their own for concert 1, unless the headers name another.</summary>
-    public Task<HttpResponseMessage> SendAsync(string method, string path, string? token = null, HttpContent? content = null, params (string Name, string Value)[] headers)
+    /// <summary>Sends a request. It adds a pass of the signed-in caller for concert 1, unless the headers contain a queue token.</summary>
+    public Task<HttpResponseMessage> SendAsync(string method, string path, string? token = null, HttpContent? content = null,
+        params (string Name, string Value)[] headers)
     {
         var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = content };
         if (token is not null)
@@ -91,10 +97,10 @@ public sealed class GatewayHost : IAsyncDisposable
         return Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
     }
 
-    /// <summary>Sends bytes as they are, which no well-behaved client would, and returns the whole answer.</summary>
+    /// <summary>Sends raw text, which may violate HTTP, and returns the whole answer.</summary>
     public async Task<string> SendRawAsync(string request)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         using var client = new TcpClient();
         await client.ConnectAsync(Address.Host, Address.Port, limit.Token);
         var stream = client.GetStream();
@@ -112,7 +118,8 @@ public sealed class GatewayHost : IAsyncDisposable
     }
 
     private static IEnumerable<string> Clusters(string upstream) =>
-        new[] { "orchestrator", "seats", "points", "queue", "dataplatform" }.Select(name => $"--ReverseProxy:Clusters:{name}:Destinations:one:Address={upstream}/{name}");
+        new[] { "orchestrator", "seats", "points", "queue",
+            "dataplatform", "operations" }.Select(name => $"--ReverseProxy:Clusters:{name}:Destinations:one:Address={upstream}/{name}");
 
     private sealed class RemoteAddress(IPAddress address) : IStartupFilter
     {

@@ -6,7 +6,7 @@ using ConcertSaga.Contracts.Queue;
 
 namespace ConcertSaga.Gateway.Tests.Hosts;
 
-/// <summary>Queue tokens made by hand, so that every part of one can be wrong, and the snapshot that goes with them.</summary>
+/// <summary>Creates queue tokens of which each part can be wrong, and the snapshot with their keys.</summary>
 public static class QueueTokens
 {
     public const string WaitingKid = "w1", PassKid = "p1";
@@ -17,12 +17,14 @@ public static class QueueTokens
 
     public static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
 
-    public static string Pass(string userId, int concertId = 1, Guid? tokenId = null, Action<JsonObject>? change = null, Action<JsonObject>? header = null,
+    public static string Pass(string userId, int concertId = 1, Guid? tokenId = null, Action<JsonObject>? change = null,
+        Action<JsonObject>? header = null,
         Func<byte[], byte[]>? sign = null, DateTimeOffset? now = null)
     {
         var seconds = (now ?? Now).ToUnixTimeSeconds();
         return Make(new() { ["alg"] = "ES256", ["typ"] = QueueTokenFormat.PassType, ["kid"] = PassKid },
-            Claims(userId, concertId, tokenId, QueueTokenFormat.PassAudience, seconds, seconds + 960, claims => claims["bookUntil"] = seconds + 600),
+            Claims(userId, concertId, tokenId, QueueTokenFormat.PassAudience, seconds, seconds + 960,
+                claims => claims["bookUntil"] = seconds + 600),
             change, header, sign ?? SignPass);
     }
 
@@ -31,13 +33,14 @@ public static class QueueTokens
     {
         var seconds = (now ?? Now).ToUnixTimeSeconds();
         return Make(new() { ["alg"] = "HS256", ["typ"] = QueueTokenFormat.WaitingType, ["kid"] = WaitingKid },
-            Claims(userId, concertId, tokenId, QueueTokenFormat.WaitingAudience, seconds, seconds + 86_400, claims => claims["number"] = number),
+            Claims(userId, concertId, tokenId, QueueTokenFormat.WaitingAudience, seconds, seconds + 86_400,
+                claims => claims["number"] = number),
             change, header, sign ?? (content => HMACSHA256.HashData(WaitingKey, content)));
     }
 
     public static byte[] SignPass(byte[] content) => PassKey.SignData(content, HashAlgorithmName.SHA256);
 
-    /// <summary>Concert 1 is sold; two people of it have been let in.</summary>
+    /// <summary>A snapshot in which concert 1 is on sale and has admitted two customers.</summary>
     public static QueueSnapshot Snapshot(DateTimeOffset? at = null, params QueueTokenRevoked[] revocations) =>
         new(at ?? Now, 20_000,
         [
@@ -45,10 +48,12 @@ public static class QueueTokens
             new(PassKid, QueueTokenKind.Pass, Convert.ToBase64String(PassKey.ExportSubjectPublicKeyInfo()), (at ?? Now).AddDays(1))
         ], [Room(at: at)], revocations);
 
-    public static QueueAdvanced Room(int concertId = 1, long sequence = 2, long serving = 2, DateTimeOffset? at = null, long issued = 1000) =>
+    public static QueueAdvanced Room(int concertId = 1, long sequence = 2, long serving = 2, DateTimeOffset? at = null,
+        long issued = 1000) =>
         new(concertId, sequence, serving, 2, at ?? Now, issued, 10, (at ?? Now).AddHours(-1), (at ?? Now).AddHours(8), QueueAdmission.Open);
 
-    private static JsonObject Claims(string userId, int concertId, Guid? tokenId, string audience, long issuedAt, long expiresAt, Action<JsonObject> more)
+    private static JsonObject Claims(string userId, int concertId, Guid? tokenId, string audience, long issuedAt, long expiresAt,
+        Action<JsonObject> more)
     {
         var claims = new JsonObject
         {
@@ -65,11 +70,13 @@ public static class QueueTokens
         return claims;
     }
 
-    private static string Make(JsonObject header, JsonObject claims, Action<JsonObject>? change, Action<JsonObject>? changeHeader, Func<byte[], byte[]> sign)
+    private static string Make(JsonObject header, JsonObject claims, Action<JsonObject>? change, Action<JsonObject>? changeHeader,
+        Func<byte[], byte[]> sign)
     {
         change?.Invoke(claims);
         changeHeader?.Invoke(header);
-        var content = $"{Tokens.Encode(JsonSerializer.SerializeToUtf8Bytes(header))}.{Tokens.Encode(JsonSerializer.SerializeToUtf8Bytes(claims))}";
+        var content =
+            $"{Tokens.Encode(JsonSerializer.SerializeToUtf8Bytes(header))}.{Tokens.Encode(JsonSerializer.SerializeToUtf8Bytes(claims))}";
         return $"{content}.{Tokens.Encode(sign(Encoding.ASCII.GetBytes(content)))}";
     }
 }

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace ConcertSaga.Orchestrator.Tests.Hosts;
 
-/// <summary>The state machine by itself: events are raised as the saga's endpoint would, without a bus or a database.</summary>
+/// <summary>Runs the state machine without a bus or a database. Events are raised as by the saga's endpoint.</summary>
 public sealed class Machine
 {
     public static readonly DateTimeOffset Start = new(2030, 5, 1, 12, 0, 0, TimeSpan.Zero);
@@ -16,7 +16,8 @@ public sealed class Machine
 
     private readonly ReservationStateMachine _machine;
 
-    public Machine() => _machine = new ReservationStateMachine(new ReservationSteps(Clock, Microsoft.Extensions.Options.Options.Create(Options)));
+    public Machine() =>
+        _machine = new ReservationStateMachine(new ReservationSteps(Clock, Microsoft.Extensions.Options.Options.Create(Options)));
 
     public FakeTimeProvider Clock { get; } = new(Start);
 
@@ -24,7 +25,7 @@ public sealed class Machine
 
     public DateTimeOffset Now => Clock.GetUtcNow();
 
-    /// <summary>The states a reservation can be in; MassTransit's own two are never a reservation's.</summary>
+    /// <summary>The states of a reservation, without MassTransit's own <c>Initial</c> and <c>Final</c>.</summary>
     public IEnumerable<State> States => _machine.States.Where(state => state != _machine.Initial && state != _machine.Final);
 
     public IEnumerable<Event> Events => _machine.Events;
@@ -33,19 +34,20 @@ public sealed class Machine
 
     public string Draw() => ReservationDiagram.Draw(_machine);
 
-    /// <summary>Hands a message to the machine and returns what it sent, in order.</summary>
-    public async Task<List<Sent>> RaiseAsync(Reservation reservation, object message)
+    /// <summary>Raises a message and returns the messages that the machine sent, in order.</summary>
+    public async Task<List<SentMessage>> RaiseAsync(Reservation reservation, object message)
     {
-        var sent = new List<Sent>();
+        var sent = new List<SentMessage>();
         await (Task)Raise.MakeGenericMethod(message.GetType()).Invoke(this, [reservation, message, sent])!;
         return sent;
     }
 
-    private Task RaiseOf<T>(Reservation reservation, T message, List<Sent> sent)
+    private Task RaiseOf<T>(Reservation reservation, T message, List<SentMessage> sent)
         where T : class
     {
         var @event = _machine.Events.OfType<Event<T>>().Single();
         var context = new DefaultSagaConsumeContext<Reservation, T>(RecordedMessages.Of(message, sent), reservation);
-        return new StateMachineSagaMessageFilter<Reservation, T>(_machine, @event).Send(context, Pipe.Empty<SagaConsumeContext<Reservation, T>>());
+        return new StateMachineSagaMessageFilter<Reservation, T>(_machine, @event)
+            .Send(context, Pipe.Empty<SagaConsumeContext<Reservation, T>>());
     }
 }

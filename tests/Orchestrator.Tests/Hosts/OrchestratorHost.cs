@@ -1,4 +1,3 @@
-using ConcertSaga.Orchestrator.Data;
 using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Shared.Hosting;
 using ConcertSaga.Shared.Hosting.Databases;
@@ -10,41 +9,63 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Time.Testing;
 
 namespace ConcertSaga.Orchestrator.Tests.Hosts;
 
 /// <summary>
-/// The real orchestrator on a port of this machine: its endpoints, saga, outbox and sweeper on a SQLite file and an in-memory bus, with
-/// scripted services on that bus, and time that stands still unless a test moves it.
+/// Runs the real orchestrator on a local port: endpoints, saga, outbox and sweeper, with a SQLite file, an in-memory bus and scripted
+/// services. Time stands still unless a test moves it.
 /// </summary>
 public sealed class OrchestratorHost : IAsyncLifetime
 {
     private const string Secret = "secret-of-the-orchestrator-tests";
 
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     private readonly DirectoryInfo _folder;
     private readonly bool _ownsFolder;
+    private readonly string[] _settings;
     private WebApplication _app = null!;
 
     public OrchestratorHost()
-        : this(Directory.CreateTempSubdirectory("concertsaga-orchestrator-tests"), new FakeTimeProvider(Machine.Start)) => _ownsFolder = true;
+        : this([])
+    {
+    }
 
-    private OrchestratorHost(DirectoryInfo folder, FakeTimeProvider clock) => (_folder, Clock) = (folder, clock);
+    private OrchestratorHost(string[] settings)
+        : this(Directory.CreateTempSubdirectory("concertsaga-orchestrator-tests"), new WrongClock(Machine.Start), settings) =>
+        _ownsFolder = true;
 
-    public FakeTimeProvider Clock { get; }
+    private OrchestratorHost(DirectoryInfo folder, WrongClock clock, string[] settings)
+    {
+        _folder = folder;
+        Clock = clock;
+        _settings = settings;
+    }
+
+    public WrongClock Clock { get; }
 
     public ScriptedServices Services { get; } = new();
 
     public IBusControl Bus => _app.Services.GetRequiredService<IBusControl>();
 
-    public BusWatch Watch => _app.Services.GetRequiredService<BusWatch>();
+    public BookingGate Gate => _app.Services.GetRequiredService<BookingGate>();
 
     public Uri Address => new(_app.Urls.First());
 
-    /// <summary>Another orchestrator on the same database and the same time, with a bus of its own.</summary>
-    public OrchestratorHost Beside() => new(_folder, Clock);
+    /// <summary>Starts a host with further settings.</summary>
+    public static async Task<OrchestratorHost> StartAsync(params string[] settings)
+    {
+        var host = new OrchestratorHost(settings);
+        await host.InitializeAsync();
+        return host;
+    }
+
+    public T Get<T>()
+        where T : notnull => _app.Services.GetRequiredService<T>();
+
+    /// <summary>A second orchestrator with the same database and clock, and its own bus.</summary>
+    public OrchestratorHost CreateReplica(params string[] settings) => new(_folder, Clock, settings);
 
     public async ValueTask InitializeAsync()
     {
@@ -55,7 +76,9 @@ public sealed class OrchestratorHost : IAsyncLifetime
             Args =
             [
                 "--urls=http://127.0.0.1:0", $"--Gateway:Secret={Secret}", $"--DataDirectory={_folder.FullName}",
-                "--Database:Provider=Sqlite", "--Messaging:Transport=InMemory"
+                "--Database:Provider=Sqlite", "--Messaging:Transport=InMemory",
+                // Many tests make crowds of refused calls.
+                "--Reservation:MaxRefusals=10000", .. _settings
             ]
         });
         builder.Services.AddSingleton<TimeProvider>(Clock);
@@ -76,7 +99,7 @@ public sealed class OrchestratorHost : IAsyncLifetime
         await Bus.WaitForHealthStatus(BusHealthStatus.Healthy, Limit);
     }
 
-    /// <summary>Calls as the gateway would for a user; a new one unless named.</summary>
+    /// <summary>A customer whose calls look as if the gateway forwarded them; a new one unless an id is given.</summary>
     public User User(string? id = null) => new(this, id ?? $"user-{Guid.CreateVersion7()}");
 
     public HttpClient Client(string? userId, bool inside = true)
@@ -95,27 +118,30 @@ public sealed class OrchestratorHost : IAsyncLifetime
         return await use(scope.ServiceProvider.GetRequiredService<OrchestratorDbContext>());
     }
 
-    public Task<Reservation> RowAsync(Guid id) => DatabaseAsync(database => database.Reservations.AsNoTracking().SingleAsync(row => row.CorrelationId == id));
+    public Task<Reservation> RowAsync(Guid id) =>
+        DatabaseAsync(database => database.Reservations.AsNoTracking().SingleAsync(row => row.CorrelationId == id));
 
     public Task<List<ReservationTransition>> HistoryAsync(Guid id) =>
-        DatabaseAsync(database => database.Transitions.AsNoTracking().Where(one => one.ReservationId == id).OrderBy(one => one.Sequence).ToListAsync());
+        DatabaseAsync(database => database.Transitions.AsNoTracking().Where(row => row.ReservationId == id).OrderBy(row => row.Sequence)
+            .ToListAsync());
 
-    /// <summary>Sends a message to the saga and waits until it has been consumed.</summary>
-    public async Task HandledAsync<T>(T message)
+    /// <summary>Sends a message to the saga and waits until the saga has consumed it.</summary>
+    public async Task HandleAsync<T>(T message)
         where T : class
     {
         var id = Guid.CreateVersion7();
         await Bus.Publish(message, context => context.MessageId = id);
         await Testing.Eventually.TrueAsync(
-            () => DatabaseAsync(database => database.Set<InboxState>().AnyAsync(row => row.MessageId == id && row.Delivered != null)), Limit, $"{typeof(T).Name} is consumed");
+            () => DatabaseAsync(database => database.Set<InboxState>().AnyAsync(row => row.MessageId == id && row.Delivered != null)),
+                Limit, $"{typeof(T).Name} is consumed");
     }
 
-    /// <summary>Lets time pass in steps until something is so.</summary>
-    public async Task PassAsync(Func<Task<bool>> until, string because, TimeSpan? step = null)
+    /// <summary>Moves time in steps until a condition holds.</summary>
+    public async Task AdvanceUntilAsync(Func<Task<bool>> condition, string because, TimeSpan? step = null)
     {
         await Testing.Eventually.TrueAsync(async () =>
         {
-            if (await until())
+            if (await condition())
                 return true;
             Clock.Advance(step ?? TimeSpan.FromMilliseconds(500));
             return false;
@@ -123,14 +149,15 @@ public sealed class OrchestratorHost : IAsyncLifetime
     }
 
     /// <summary>
-    /// Lets time pass until a reservation leaves a state. A test that counts commands lets no more of it pass then: on a slow machine even
-    /// a step that is answered at once would be overdue, and sent again.
+    /// Moves time until a reservation leaves a state. A test that counts commands stops the clock from there: on a slow machine even a step
+    /// whose reply comes at once would be overdue, and resent.
     /// </summary>
-    public Task LeavesAsync(Guid id, string state, TimeSpan? step = null) =>
-        PassAsync(async () => (await RowAsync(id)).CurrentState is var now && now != state && now != "Requested", $"reservation leaves {state}", step);
+    public Task UntilItLeavesAsync(Guid id, string state, TimeSpan? step = null) =>
+        AdvanceUntilAsync(async () => (await RowAsync(id)).CurrentState is var now && now != state
+            && now != "Requested", $"the reservation leaves {state}", step);
 
-    public Task EndsAsync(Guid id, string state, TimeSpan? step = null) =>
-        PassAsync(async () => (await RowAsync(id)).CurrentState == state, $"reservation ends {state}", step);
+    public Task UntilItEndsAsync(Guid id, string state, TimeSpan? step = null) =>
+        AdvanceUntilAsync(async () => (await RowAsync(id)).CurrentState == state, $"the reservation ends as {state}", step);
 
     public async ValueTask DisposeAsync()
     {

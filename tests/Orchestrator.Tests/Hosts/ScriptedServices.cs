@@ -7,7 +7,7 @@ using MassTransit;
 
 namespace ConcertSaga.Orchestrator.Tests.Hosts;
 
-/// <summary>How the services answer one user; null is no answer. Unless told otherwise everything succeeds.</summary>
+/// <summary>Decides how the services reply to the commands of one customer; null is no reply. By default everything succeeds.</summary>
 public sealed class Script
 {
     private readonly ConcurrentDictionary<Guid, object> _messages = new();
@@ -23,19 +23,20 @@ public sealed class Script
 
     public Func<RefundPoints, object?> Refund { get; set; } = c => new PointsRefunded(c.ReservationId, c.Attempt);
 
-    public Func<ConfirmPayment, object?> ConfirmPayment { get; set; } = c => new PaymentConfirmed(c.ReservationId, c.Attempt, Guid.CreateVersion7());
+    public Func<ConfirmPayment, object?> ConfirmPayment { get; set; } = c =>
+        new PaymentConfirmed(c.ReservationId, c.Attempt, Guid.CreateVersion7());
 
     public Func<CancelPayment, object?> CancelPayment { get; set; } = c => new PaymentCancelled(c.ReservationId, c.Attempt);
 
     /// <summary>
-    /// Every command that was sent, in the order of arrival. A copy is not another command: where a test's time jumps over the lease of a
-    /// delivery, the outbox may bring the same message, with the same id, once more.
+    /// Every command, in the order of arrival. Copies do not count: when a test's time jumps over the lease of a delivery, the outbox may
+    /// deliver the same message, with the same id, once more.
     /// </summary>
     public ConcurrentQueue<object> Commands { get; } = new();
 
-    public void HoldRefusedBy(string code, params int[] seats) => Hold = c => new SeatHoldRejected(c.ReservationId, c.Attempt, code, seats);
+    public void RefuseHold(string code, params int[] seats) => Hold = c => new SeatHoldRejected(c.ReservationId, c.Attempt, code, seats);
 
-    public void DeductionRefused() => Deduct = c => new PointDeductionRejected(c.ReservationId, c.Attempt, "INSUFFICIENT_POINTS");
+    public void RefuseDeduction() => Deduct = c => new PointDeductionRejected(c.ReservationId, c.Attempt, "INSUFFICIENT_POINTS");
 
     internal object? Answer(object command, Guid messageId)
     {
@@ -54,7 +55,7 @@ public sealed class Script
     }
 }
 
-/// <summary>Stands in for the seats, points and payments services on their queues.</summary>
+/// <summary>Replaces the seats, points and payments services on their queues.</summary>
 public sealed class ScriptedServices
 {
     private readonly ConcurrentDictionary<string, Script> _scripts = new();
@@ -79,10 +80,11 @@ public sealed class ScriptedServices
 
     private object? Answer(object command, Guid messageId)
     {
-        // Only the first command of a reservation always names its user.
+        // Only the first command of every reservation names the customer.
         if (command is HoldSeats hold)
             _byReservation[hold.ReservationId] = Of(hold.UserId);
-        return _byReservation.TryGetValue((Guid)((dynamic)command).ReservationId, out Script? script) ? script.Answer(command, messageId) : null;
+        return _byReservation.TryGetValue((Guid)((dynamic)command).ReservationId, out Script? script) ? script.Answer(command, messageId)
+            : null;
     }
 
     public sealed class Consumer<TCommand>(ScriptedServices services) : IConsumer<TCommand>

@@ -5,12 +5,13 @@ using System.Text.Json;
 
 namespace ConcertSaga.Orchestrator.Tests.Hosts;
 
-/// <summary>An answer, read to its end.</summary>
+/// <summary>A response with its body.</summary>
 public sealed record Answer(int Status, JsonElement Body, HttpResponseMessage Response)
 {
     public Guid ReservationId => Body.GetProperty("reservationId").GetGuid();
 
-    public string? Code => Body.TryGetProperty("code", out var code) ? code.GetString() : null;
+    // A ticket also has a member of this name.
+    public string? Code => Status >= 400 && Body.TryGetProperty("code", out var code) ? code.GetString() : null;
 
     public bool IsReplay => Response.Headers.TryGetValues("Idempotent-Replayed", out var values) && values.Single() == "true";
 
@@ -24,13 +25,13 @@ public sealed record Answer(int Status, JsonElement Body, HttpResponseMessage Re
             Assert.Equal("application/problem+json", Response.Content.Headers.ContentType?.MediaType);
             Assert.Equal($"urn:concertsaga:problem:{code}", Text("type"));
             Assert.All(["title", "detail", "traceId"], member => Assert.False(string.IsNullOrWhiteSpace(Text(member))));
-            if (status is 503)
+            if (status is 429 or 503)
                 Assert.True(Response.Headers.RetryAfter is not null, "Retry-After is missing.");
         }
         return this;
     }
 
-    /// <summary>A reservation with this public status, as a success or as what a refusal tells of it.</summary>
+    /// <summary>Checks the public status of the reservation in a success or a refusal.</summary>
     public Answer Has(string reservationStatus)
     {
         Assert.Equal(reservationStatus, Text(Code is null ? "status" : "reservationStatus"));
@@ -38,7 +39,7 @@ public sealed record Answer(int Status, JsonElement Body, HttpResponseMessage Re
     }
 }
 
-/// <summary>One signed-in person.</summary>
+/// <summary>A customer who has signed in.</summary>
 public sealed class User(OrchestratorHost host, string id)
 {
     private readonly HttpClient _client = host.Client(id);
@@ -47,17 +48,19 @@ public sealed class User(OrchestratorHost host, string id)
 
     public Script Script => host.Services.Of(id);
 
-    public Task<Answer> ReserveAsync(object? body = null, Guid? key = null, string? prefer = null, Guid? pass = null, int? concertId = null) =>
+    public Task<Answer> ReserveAsync(object? body = null, Guid? key = null, string? prefer = null, Guid? pass = null, int? concertId = null,
+        string? refusal = null) =>
         SendAsync(HttpMethod.Post, "/api/reservations", JsonContent.Create(body ?? new { scheduleId = 31, seatNumbers = new[] { 7, 8 } }),
             ("Idempotency-Key", (key ?? Guid.CreateVersion7()).ToString()), ("Prefer", prefer), ("X-Queue-Token-Id", pass?.ToString()),
-            ("X-Queue-Concert-Id", concertId?.ToString(CultureInfo.InvariantCulture)));
+            ("X-Queue-Concert-Id", concertId?.ToString(CultureInfo.InvariantCulture)),
+            ("X-Queue-Refusal", refusal));
 
-    /// <summary>A reservation that waits for its payment.</summary>
-    public async Task<Guid> ReservedAsync() => (await ReserveAsync()).Is(201).Has("AwaitingPayment").ReservationId;
+    /// <summary>Makes a reservation that awaits payment.</summary>
+    public async Task<Guid> HoldAsync() => (await ReserveAsync()).Is(201).Has("AwaitingPayment").ReservationId;
 
-    public Task<Answer> PayAsync(Guid reservation, string? prefer = null, int? concertId = null) =>
+    public Task<Answer> PayAsync(Guid reservation, string? prefer = null, int? concertId = null, string? refusal = null) =>
         SendAsync(HttpMethod.Post, $"/api/reservations/{reservation}/payment", null, ("Prefer", prefer),
-            ("X-Queue-Concert-Id", concertId?.ToString(CultureInfo.InvariantCulture)));
+            ("X-Queue-Concert-Id", concertId?.ToString(CultureInfo.InvariantCulture)), ("X-Queue-Refusal", refusal));
 
     public Task<Answer> CancelAsync(Guid reservation, string? prefer = null) =>
         SendAsync(HttpMethod.Delete, $"/api/reservations/{reservation}", null, ("Prefer", prefer));
@@ -69,7 +72,8 @@ public sealed class User(OrchestratorHost host, string id)
     public Task<Answer> PostAsync(string body, string mediaType, string? key) =>
         SendAsync(HttpMethod.Post, "/api/reservations", new StringContent(body, Encoding.UTF8, mediaType), ("Idempotency-Key", key));
 
-    private async Task<Answer> SendAsync(HttpMethod method, string path, HttpContent? content, params (string Name, string? Value)[] headers)
+    private async Task<Answer> SendAsync(HttpMethod method, string path, HttpContent? content,
+        params (string Name, string? Value)[] headers)
     {
         using var request = new HttpRequestMessage(method, path) { Content = content };
         foreach (var (name, value) in headers.Where(header => header.Value is not null))

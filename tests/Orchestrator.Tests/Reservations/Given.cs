@@ -8,7 +8,7 @@ using static ConcertSaga.Orchestrator.Reservations.ReservationStates;
 
 namespace ConcertSaga.Orchestrator.Tests.Reservations;
 
-/// <summary>Reservations as they are found in a state, and messages as they arrive there.</summary>
+/// <summary>Makes a typical reservation for each state, and the message of each event for it.</summary>
 internal static class Given
 {
     public const long Price = 200_000;
@@ -18,11 +18,11 @@ internal static class Given
     private static readonly string[] Waiting =
         [HoldingSeats, DeductingPoints, ConfirmingPayment, ConfirmingSeats, CancellingPayment, RefundingPoints, ReleasingSeats];
 
-    private static readonly string[] Undoing = [CancellingPayment, RefundingPoints, ReleasingSeats];
+    private static readonly string[] Compensating = [CancellingPayment, RefundingPoints, ReleasingSeats];
 
     private static readonly string[] Ended = [Confirmed, Rejected, Expired, Cancelled, Failed];
 
-    /// <summary>A reservation in a state, its deadline being this instant, its command sent once.</summary>
+    /// <summary>A reservation in a state, whose deadline is now and whose command was sent once.</summary>
     public static Reservation In(string state)
     {
         var held = state is not (Requested or HoldingSeats or Rejected);
@@ -40,8 +40,8 @@ internal static class Given
             TotalPrice = held ? Price : null,
             PaymentAttempt = paying ? 1 : 0,
             PaymentId = state is ConfirmingSeats or Confirmed ? Guid.CreateVersion7(Machine.Start) : null,
-            Outcome = Ended.Contains(state) ? state : Undoing.Contains(state) ? Failed : null,
-            FailureCode = Undoing.Contains(state) || state is Failed ? "STEP_TIMED_OUT" : null,
+            Outcome = Ended.Contains(state) ? state : Compensating.Contains(state) ? Failed : null,
+            FailureCode = Compensating.Contains(state) || state is Failed ? "STEP_TIMED_OUT" : null,
             StepAttempts = Waiting.Contains(state) ? 1 : 0,
             HoldExpiresAt = held ? Machine.Start + HoldLeft : null,
             Deadline = Ended.Contains(state) ? null : Machine.Start,
@@ -52,7 +52,7 @@ internal static class Given
         };
     }
 
-    /// <summary>The message as it would matter most to this reservation: every attempt in it is the one that would count.</summary>
+    /// <summary>A message that the reservation would accept if its state allowed: attempt and version match the row.</summary>
     public static object Message(string name, Reservation row) => name switch
     {
         nameof(RequestReservation) => new RequestReservation(row.CorrelationId),
@@ -70,6 +70,9 @@ internal static class Given
         nameof(PointsRefunded) => new PointsRefunded(row.CorrelationId, row.PaymentAttempt),
         nameof(SeatsReleased) => new SeatsReleased(row.CorrelationId, 1),
         nameof(ReservationDeadlineReached) => new ReservationDeadlineReached(row.CorrelationId),
+        nameof(RetryReservation) => new RetryReservation(row.CorrelationId, Guid.CreateVersion7(Machine.Start), "olga", "It hangs."),
+        nameof(CancelReservationByOperator) =>
+            new CancelReservationByOperator(row.CorrelationId, Guid.CreateVersion7(Machine.Start), "olga", "It hangs."),
         _ => throw new ArgumentException($"{name} is not a message of the saga.")
     };
 }

@@ -6,8 +6,8 @@ using ConcertSaga.Orchestrator.Tests.Hosts;
 namespace ConcertSaga.Orchestrator.Tests.Reservations;
 
 /// <summary>
-/// The three services as small as they can be, by the rules every service keeps: a command is decided once and answered alike ever after,
-/// undoing what never happened succeeds, and closes the step for what comes later.
+/// Models the three services by the rules that every service keeps. A command is decided once, and a repeat gets the same reply. A
+/// compensation without its step succeeds, and closes the step for a late command.
 /// </summary>
 internal sealed class ModelServices(Func<Guid, bool> refusesPayment, Func<Guid, bool> refusesConfirmation)
 {
@@ -18,7 +18,7 @@ internal sealed class ModelServices(Func<Guid, bool> refusesPayment, Func<Guid, 
     private readonly Dictionary<(Guid, int), long> _deductions = [];
     private readonly HashSet<Guid> _refunded = [];
 
-    /// <summary>Who has a seat now.</summary>
+    /// <summary>The reservation that has each seat.</summary>
     public Dictionary<int, Guid> Seats { get; } = [];
 
     public Dictionary<string, long> Balances { get; } = [];
@@ -27,10 +27,11 @@ internal sealed class ModelServices(Func<Guid, bool> refusesPayment, Func<Guid, 
 
     public bool IsPaid(Guid id) => _payments.GetValueOrDefault(id) == "Confirmed";
 
-    /// <summary>The points a reservation has cost so far.</summary>
-    public long Taken(Guid id) => _refunded.Contains(id) ? 0 : _deductions.Where(one => one.Key.Item1 == id).Sum(one => one.Value);
+    /// <summary>The points that are deducted for a reservation and not refunded.</summary>
+    public long DeductedFor(Guid id) => _refunded.Contains(id) ? 0
+        : _deductions.Where(entry => entry.Key.Item1 == id).Sum(entry => entry.Value);
 
-    /// <summary>Carries out one command, and says what the service replies.</summary>
+    /// <summary>Handles a command and returns the reply of the service.</summary>
     public object Handle(object command) => command switch
     {
         HoldSeats hold => Hold(hold),
@@ -40,12 +41,13 @@ internal sealed class ModelServices(Func<Guid, bool> refusesPayment, Func<Guid, 
         RefundPoints refund => Refund(refund),
         ConfirmPayment confirm => Pay(confirm),
         CancelPayment cancel => CancelPaid(cancel),
-        _ => throw new InvalidOperationException($"No service takes {command}.")
+        _ => throw new InvalidOperationException($"No service handles {command}.")
     };
 
     private object Hold(HoldSeats hold)
     {
-        if (_holds.TryAdd(hold.ReservationId, hold.SeatNumbers.Any(Seats.ContainsKey) ? "Refused" : "Held") && _holds[hold.ReservationId] == "Held")
+        if (_holds.TryAdd(hold.ReservationId, hold.SeatNumbers.Any(Seats.ContainsKey) ? "Refused" : "Held")
+            && _holds[hold.ReservationId] == "Held")
         {
             foreach (var seat in hold.SeatNumbers)
                 Seats.Add(seat, hold.ReservationId);
@@ -87,7 +89,7 @@ internal sealed class ModelServices(Func<Guid, bool> refusesPayment, Func<Guid, 
 
     private PointsRefunded Refund(RefundPoints refund)
     {
-        Balances[refund.UserId] += Taken(refund.ReservationId);
+        Balances[refund.UserId] += DeductedFor(refund.ReservationId);
         _refunded.Add(refund.ReservationId);
         return new PointsRefunded(refund.ReservationId, refund.Attempt);
     }

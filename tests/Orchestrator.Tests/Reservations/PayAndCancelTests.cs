@@ -14,9 +14,9 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     private string[] Commands => [.. _user.Script.Commands.Select(command => command.GetType().Name)];
 
     [Fact]
-    public async Task Pay_Held_IsConfirmedAndTheSameWhenRepeated()
+    public async Task Pay_Held_IsConfirmedAlsoWhenRepeated()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
 
         var paid = (await _user.PayAsync(id)).Is(200).Has("Confirmed");
         var again = (await _user.PayAsync(id)).Is(200).Has("Confirmed");
@@ -28,8 +28,8 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     [Fact]
     public async Task Pay_AfterTooFewPointsAndACharge_IsConfirmed()
     {
-        var id = await _user.ReservedAsync();
-        _user.Script.DeductionRefused();
+        var id = await _user.HoldAsync();
+        _user.Script.RefuseDeduction();
         (await _user.PayAsync(id)).Is(402, "INSUFFICIENT_POINTS").Has("AwaitingPayment");
         (await _user.PayAsync(id)).Is(402, "INSUFFICIENT_POINTS").Has("AwaitingPayment");
         _user.Script.Deduct = new Script().Deduct;
@@ -43,8 +43,8 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     [Fact]
     public async Task Pay_WithAPassOfAnotherConcert_IsRefusedAndChangesNothing()
     {
-        // The services' script says that the date is of concert 3.
-        var id = await _user.ReservedAsync();
+        // In the scripted replies the schedule belongs to concert 3.
+        var id = await _user.HoldAsync();
         (await _user.PayAsync(id, concertId: 2)).Is(403, "QUEUE_TOKEN_WRONG_CONCERT").Has("AwaitingPayment");
         Assert.Equal(["HoldSeats"], Commands);
 
@@ -55,15 +55,15 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     }
 
     [Fact]
-    public async Task Pay_CopyOfTheFirstRequestArrivingLast_ChargesNothing()
+    public async Task Pay_CopyOfTheFirstRequestArrivingLast_DeductsNothing()
     {
-        var id = await _user.ReservedAsync();
-        _user.Script.DeductionRefused();
+        var id = await _user.HoldAsync();
+        _user.Script.RefuseDeduction();
         (await _user.PayAsync(id)).Is(402, "INSUFFICIENT_POINTS");
         var before = await host.RowAsync(id);
         _user.Script.Deduct = new Script().Deduct;
 
-        await host.HandledAsync(new PayReservation(id, 1));
+        await host.HandleAsync(new PayReservation(id, 1));
 
         Assert.Equal(before.Version, (await host.RowAsync(id)).Version);
         Assert.Single(_user.Script.Commands.OfType<DeductPoints>());
@@ -72,20 +72,20 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     [Fact]
     public async Task Cancel_OvertakenByAPayment_CancelsNothing()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
         var seen = (await host.RowAsync(id)).Version;
         (await _user.PayAsync(id)).Is(200).Has("Confirmed");
 
-        await host.HandledAsync(new CancelReservation(id, seen));
+        await host.HandleAsync(new CancelReservation(id, seen));
 
         (await _user.GetAsync(id)).Has("Confirmed");
         (await _user.CancelAsync(id)).Is(200).Has("Cancelled");
     }
 
     [Fact]
-    public async Task Pay_TwentyAtOnce_ChargeOnce()
+    public async Task Pay_TwentyAtOnce_DeductOnce()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => _user.PayAsync(id)));
 
@@ -96,10 +96,11 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     [Fact]
     public async Task Pay_WhileAnotherPays_JoinsIt()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
         _user.Script.Deduct = _ => null;
         (await _user.PayAsync(id, "wait=0")).Is(202);
-        await Testing.Eventually.TrueAsync(() => Commands.Contains(nameof(DeductPoints)), TimeSpan.FromSeconds(10), "points are asked for");
+        await Testing.Eventually.TrueAsync(() => Commands.Contains(nameof(DeductPoints)), TimeSpan.FromSeconds(60),
+            "the deduction is requested");
 
         var joined = _user.PayAsync(id);
         (await _user.CancelAsync(id)).Is(409, "RESERVATION_NOT_CANCELLABLE").Has("Paying");
@@ -110,9 +111,9 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     }
 
     [Fact]
-    public async Task Pay_Refused_Is409AndUndone()
+    public async Task Pay_Refused_Is409AndCompensated()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
         _user.Script.ConfirmPayment = c => new PaymentRejected(c.ReservationId, c.Attempt, "PAYMENT_REJECTED");
 
         (await _user.PayAsync(id)).Is(409, "PAYMENT_REJECTED").Has("Failed");
@@ -123,9 +124,9 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     }
 
     [Fact]
-    public async Task Pay_SeatsNotConfirmed_Is409AndUndone()
+    public async Task Pay_SeatsNotConfirmed_Is409AndCompensated()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
         _user.Script.ConfirmSeats = c => new SeatConfirmationRejected(c.ReservationId, c.Attempt, "SEATS_NOT_HELD");
 
         (await _user.PayAsync(id)).Is(409, "RESERVATION_FAILED").Has("Failed");
@@ -134,7 +135,7 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     }
 
     [Fact]
-    public async Task Pay_NotThereYetOrEndedOtherwise_Is409()
+    public async Task Pay_BeforeTheHoldOrAfterTheEnd_Is409()
     {
         _user.Script.Hold = _ => null;
         var pending = (await _user.ReserveAsync(prefer: "wait=0")).Is(202).ReservationId;
@@ -142,13 +143,13 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
         (await _user.CancelAsync(pending)).Is(409, "RESERVATION_NOT_CANCELLABLE").Has("Pending");
 
         var rejecting = host.User();
-        rejecting.Script.HoldRefusedBy("SCHEDULE_CLOSED");
+        rejecting.Script.RefuseHold("SCHEDULE_CLOSED");
         var rejected = (await rejecting.ReserveAsync()).ReservationId;
         (await rejecting.PayAsync(rejected)).Is(409, "RESERVATION_NOT_PAYABLE").Has("Rejected");
         (await rejecting.CancelAsync(rejected)).Is(409, "RESERVATION_NOT_CANCELLABLE").Has("Rejected");
 
         var cancelling = host.User();
-        var cancelled = await cancelling.ReservedAsync();
+        var cancelled = await cancelling.HoldAsync();
         (await cancelling.CancelAsync(cancelled)).Is(200);
         (await cancelling.PayAsync(cancelled)).Is(409, "RESERVATION_NOT_PAYABLE").Has("Cancelled");
     }
@@ -156,7 +157,7 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     [Fact]
     public async Task PayAndCancel_OfAnotherUser_AreNotFound()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
         (await host.User().PayAsync(id)).Is(404, "RESERVATION_NOT_FOUND");
         (await host.User().CancelAsync(id)).Is(404, "RESERVATION_NOT_FOUND");
         (await _user.GetAsync(id)).Has("AwaitingPayment");
@@ -165,8 +166,8 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     [Fact]
     public async Task Pay_AtTheEndOfTheHold_Is410AndTheSeatsAreFree()
     {
-        var id = await _user.ReservedAsync();
-        // Only so far that the hold is over this very moment, whoever ends it: this call, or the sweeper.
+        var id = await _user.HoldAsync();
+        // The hold ends exactly now; either this call or the sweeper ends the reservation.
         host.Clock.Advance(TimeSpan.FromMinutes(5));
 
         (await _user.PayAsync(id)).Is(410, "HOLD_EXPIRED").Has("Expired");
@@ -174,24 +175,24 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
         (await _user.PayAsync(id)).Is(410, "HOLD_EXPIRED").Has("Expired");
         (await _user.CancelAsync(id)).Is(409, "RESERVATION_NOT_CANCELLABLE").Has("Expired");
         Assert.Equal(["HoldSeats", "ReleaseSeats"], Commands);
-        await _user.ReservedAsync();
+        await _user.HoldAsync();
     }
 
     [Fact]
     public async Task Pay_RefusedAfterTheHold_Is410()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
         var hasPassed = 0;
         _user.Script.Deduct = c =>
         {
-            // Once, however often the command is sent again because of it: what follows must not be overdue too.
+            // Only once, even if the command is resent because of it: later steps must not be overdue, too.
             if (Interlocked.Exchange(ref hasPassed, 1) == 0)
                 host.Clock.Advance(TimeSpan.FromMinutes(5));
             return new PointDeductionRejected(c.ReservationId, c.Attempt, "INSUFFICIENT_POINTS");
         };
 
         var call = await _user.PayAsync(id, "wait=10");
-        await host.EndsAsync(id, "Expired", TimeSpan.Zero);
+        await host.UntilItEndsAsync(id, "Expired", TimeSpan.Zero);
 
         Assert.Contains(call.Status, new[] { 202, 410 });
         (await _user.PayAsync(id)).Is(410, "HOLD_EXPIRED");
@@ -204,7 +205,7 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
         for (var round = 0; round < 10; round++)
         {
             var user = host.User();
-            var id = await user.ReservedAsync();
+            var id = await user.HoldAsync();
 
             var pay = user.PayAsync(id);
             var cancel = user.CancelAsync(id);
@@ -222,7 +223,7 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
             }
             else
             {
-                // Either the payment came too late, or it was paid and then given back.
+                // The payment came too late, or the reservation was paid and then cancelled.
                 Assert.Equal("Cancelled", end);
                 cancelled.Is(200).Has("Cancelled");
                 Assert.True(paid.Status is 200 || paid.Code == "RESERVATION_NOT_PAYABLE", $"{paid.Status} {paid.Body}");
@@ -233,9 +234,9 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     }
 
     [Fact]
-    public async Task Cancel_Unpaid_IsCancelledAndTheSameWhenRepeated()
+    public async Task Cancel_Unpaid_IsCancelledAlsoWhenRepeated()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
 
         var cancelled = (await _user.CancelAsync(id)).Is(200).Has("Cancelled");
         var again = (await _user.CancelAsync(id)).Is(200).Has("Cancelled");
@@ -245,23 +246,25 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     }
 
     [Fact]
-    public async Task Cancel_Paid_UndoesEverythingInReverse()
+    public async Task Cancel_Paid_CompensatesInReverseOrder()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
         (await _user.PayAsync(id)).Is(200);
 
         (await _user.CancelAsync(id)).Is(200).Has("Cancelled");
 
-        Assert.Equal(["HoldSeats", "DeductPoints", "ConfirmPayment", "ConfirmSeats", "CancelPayment", "RefundPoints", "ReleaseSeats"], Commands);
+        Assert.Equal(["HoldSeats", "DeductPoints", "ConfirmPayment", "ConfirmSeats", "CancelPayment", "RefundPoints", "ReleaseSeats"],
+            Commands);
     }
 
     [Fact]
-    public async Task Cancel_Undecided_Is202AndJoinedByTheNext()
+    public async Task Cancel_Unanswered_Is202AndJoinedByTheNext()
     {
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
         _user.Script.Release = _ => null;
         (await _user.CancelAsync(id, "wait=0")).Is(202);
-        await Testing.Eventually.TrueAsync(() => Commands.Contains(nameof(ReleaseSeats)), TimeSpan.FromSeconds(10), "seats are released");
+        await Testing.Eventually.TrueAsync(() => Commands.Contains(nameof(ReleaseSeats)), TimeSpan.FromSeconds(60),
+            "the release is requested");
 
         var joined = _user.CancelAsync(id);
         (await _user.GetAsync(id)).Has("Cancelling");
@@ -275,14 +278,14 @@ public sealed class PayAndCancelTests(OrchestratorHost host) : IClassFixture<Orc
     {
         var start = host.Clock.GetUtcNow().AddDays(1).AddMinutes(1);
         _user.Script.Hold = c => new SeatsHeld(c.ReservationId, c.Attempt, 3, start, 100);
-        var id = await _user.ReservedAsync();
+        var id = await _user.HoldAsync();
         (await _user.PayAsync(id)).Is(200);
         host.Clock.Advance(TimeSpan.FromMinutes(1));
 
         (await _user.CancelAsync(id)).Is(409, "RESERVATION_NOT_CANCELLABLE").Has("Confirmed");
 
-        // An unpaid hold can be given back at any time.
-        var unpaid = await _user.ReservedAsync();
+        // An unpaid reservation can be cancelled at any time.
+        var unpaid = await _user.HoldAsync();
         (await _user.CancelAsync(unpaid)).Is(200);
     }
 }

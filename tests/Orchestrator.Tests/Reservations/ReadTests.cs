@@ -8,7 +8,7 @@ public sealed class ReadTests(OrchestratorHost host) : IClassFixture<Orchestrato
     [Fact]
     public async Task Get_OfAnotherUser_IsNotFound()
     {
-        var id = await host.User().ReservedAsync();
+        var id = await host.User().HoldAsync();
         (await host.User().GetAsync(id)).Is(404, "RESERVATION_NOT_FOUND");
         (await host.User().GetAsync(Guid.CreateVersion7())).Is(404, "RESERVATION_NOT_FOUND");
     }
@@ -17,25 +17,25 @@ public sealed class ReadTests(OrchestratorHost host) : IClassFixture<Orchestrato
     public async Task Get_OfAUserWhoseIdDiffersInCaseOnly_IsNotFound()
     {
         var mina = host.User($"mina-{Guid.CreateVersion7()}");
-        var id = await mina.ReservedAsync();
+        var id = await mina.HoldAsync();
         (await host.User(mina.Id.Replace("mina", "Mina", StringComparison.Ordinal)).GetAsync(id)).Is(404, "RESERVATION_NOT_FOUND");
     }
 
     [Fact]
-    public async Task Get_WithAnIdThatIsNone_IsNoRoute() => (await host.User().GetAsync("/api/reservations/7")).Is(404, "NOT_FOUND");
+    public async Task Get_WithAMalformedId_IsNoRoute() => (await host.User().GetAsync("/api/reservations/7")).Is(404, "NOT_FOUND");
 
     [Fact]
     public async Task List_WithoutStatus_IsNewestFirstWithoutRejected()
     {
         var user = host.User();
-        var cancelled = await user.ReservedAsync();
+        var cancelled = await user.HoldAsync();
         (await user.CancelAsync(cancelled)).Is(200);
         host.Clock.Advance(TimeSpan.FromSeconds(1));
-        user.Script.HoldRefusedBy("SCHEDULE_CLOSED");
+        user.Script.RefuseHold("SCHEDULE_CLOSED");
         var rejected = (await user.ReserveAsync()).Is(409, "SCHEDULE_CLOSED").ReservationId;
         host.Clock.Advance(TimeSpan.FromSeconds(1));
         user.Script.Hold = new Script().Hold;
-        var waiting = await user.ReservedAsync();
+        var waiting = await user.HoldAsync();
 
         Assert.Equal([waiting, cancelled], Ids(await user.GetAsync("/api/reservations")));
         Assert.Equal([rejected], Ids(await user.GetAsync("/api/reservations?status=Rejected")));
@@ -46,7 +46,7 @@ public sealed class ReadTests(OrchestratorHost host) : IClassFixture<Orchestrato
     }
 
     [Fact]
-    public async Task List_StatusOfSeveralStates_FindsThemAll()
+    public async Task List_StatusOfSeveralStates_FindsAll()
     {
         var user = host.User();
         user.Script.Hold = _ => null;
@@ -91,11 +91,12 @@ public sealed class ReadTests(OrchestratorHost host) : IClassFixture<Orchestrato
     [InlineData("cursor=7")]
     [InlineData("cursor=!")]
     [InlineData("cursor=LTU")] // -5
-    [InlineData("cursor=OTIyMzM3MjAzNjg1NDc3NTgwNw")] // the largest number there is
+    [InlineData("cursor=OTIyMzM3MjAzNjg1NDc3NTgwNw")] // long.MaxValue
     [InlineData("status=Paid")]
     [InlineData("status=")]
-    public async Task List_WithAValueThatCannotBe_Is400(string query) =>
+    public async Task List_WithAnInvalidValue_Is400(string query) =>
         (await host.User().GetAsync($"/api/reservations?{query}")).Is(400, "BAD_REQUEST");
 
-    private static Guid[] Ids(Answer page) => [.. page.Is(200).Body.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("reservationId").GetGuid())];
+    private static Guid[] Ids(Answer page) =>
+        [.. page.Is(200).Body.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("reservationId").GetGuid())];
 }

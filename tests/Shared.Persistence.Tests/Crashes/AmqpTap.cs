@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace ConcertSaga.Shared.Persistence.Tests.Crashes;
 
-/// <summary>Who acknowledged: a broker confirms what was published, a consumer acknowledges what was delivered.</summary>
+/// <summary>The sender of an acknowledgement: the broker confirms a published message, the consumer acknowledges a delivered one.</summary>
 public enum Acknowledgement
 {
     OfTheBroker,
@@ -12,8 +12,8 @@ public enum Acknowledgement
 }
 
 /// <summary>
-/// Stands between a process and its broker, and stops at each acknowledgement before it is passed on: the only place from where the moments
-/// between a publish and its confirm, and before an acknowledgement, can be told apart.
+/// Forwards the traffic between a process and its broker, and calls back before each acknowledgement. Only a proxy can tell the moment
+/// between a publish and its confirmation from the moment before an acknowledgement.
 /// </summary>
 public sealed class AmqpTap : IAsyncDisposable
 {
@@ -24,17 +24,18 @@ public sealed class AmqpTap : IAsyncDisposable
     private readonly Uri _broker;
     private readonly Func<Acknowledgement, Task> _onAcknowledgement;
 
-    /// <param name="broker">Where the broker is.</param>
-    /// <param name="onAcknowledgement">Runs before an acknowledgement is passed on; an exception breaks the connection.</param>
+    /// <param name="broker">The address of the broker.</param>
+    /// <param name="onAcknowledgement">Runs before an acknowledgement is forwarded; an exception breaks the connection.</param>
     public AmqpTap(string broker, Func<Acknowledgement, Task> onAcknowledgement)
     {
-        (_broker, _onAcknowledgement) = (new Uri(broker), onAcknowledgement);
+        _broker = new Uri(broker);
+        _onAcknowledgement = onAcknowledgement;
         _listener.Start();
         Address = new UriBuilder(_broker) { Port = ((IPEndPoint)_listener.LocalEndpoint).Port }.Uri.ToString();
         _ = AcceptAsync();
     }
 
-    /// <summary>The broker's address for the process in question.</summary>
+    /// <summary>The address that the process uses instead of the broker's.</summary>
     public string Address { get; }
 
     public ValueTask DisposeAsync()
@@ -63,9 +64,11 @@ public sealed class AmqpTap : IAsyncDisposable
             try
             {
                 await broker.ConnectAsync(_broker.Host, _broker.Port);
-                (client.NoDelay, broker.NoDelay) = (true, true);
+                client.NoDelay = true;
+                broker.NoDelay = true;
                 await await Task.WhenAny(
-                    PassAsync(client.GetStream(), broker.GetStream(), Acknowledgement.OfTheConsumer, 8), PassAsync(broker.GetStream(), client.GetStream(), Acknowledgement.OfTheBroker, 0));
+                    ForwardAsync(client.GetStream(), broker.GetStream(), Acknowledgement.OfTheConsumer, 8),
+                    ForwardAsync(broker.GetStream(), client.GetStream(), Acknowledgement.OfTheBroker, 0));
             }
             catch (Exception exception) when (exception is IOException or SocketException or ObjectDisposedException)
             {
@@ -73,8 +76,8 @@ public sealed class AmqpTap : IAsyncDisposable
         }
     }
 
-    // A frame is its type (1 byte), channel (2), length (4), content, and one byte more. A connection begins with the client's eight bytes.
-    private async Task PassAsync(NetworkStream from, NetworkStream to, Acknowledgement kind, int preamble)
+    // A frame has a type (1 byte), a channel (2), a length (4), the content and an end byte. The client first sends an 8-byte preamble.
+    private async Task ForwardAsync(NetworkStream from, NetworkStream to, Acknowledgement kind, int preamble)
     {
         var frame = new byte[64 * 1024];
         await from.ReadExactlyAsync(frame.AsMemory(0, preamble));

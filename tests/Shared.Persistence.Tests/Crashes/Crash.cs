@@ -3,31 +3,31 @@ using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Shared.Persistence.Tests.Crashes;
 
-/// <summary>Where on its way through the outbox a message is when it happens.</summary>
+/// <summary>The step of a message's way through the outbox at which a process crashes.</summary>
 public enum CrashPoint
 {
     BeforeCommit,
     AfterCommit,
 
-    /// <summary>Of the second of several messages.</summary>
+    /// <summary>Before the second of several messages.</summary>
     BeforePublish,
 
-    /// <summary>The broker has the first message, and nobody here knows.</summary>
+    /// <summary>The broker has the first message, but its confirmation has not arrived.</summary>
     BeforeConfirm,
 
-    /// <summary>Everything is sent and the message is acknowledged.</summary>
+    /// <summary>All messages are sent and the consumed one is acknowledged.</summary>
     BeforeMark,
 
-    /// <summary>Everything is sent and marked.</summary>
+    /// <summary>All messages are sent and marked.</summary>
     BeforeAcknowledge,
 
-    /// <summary>Everything is sent and confirmed, and that is all.</summary>
+    /// <summary>All messages are sent and confirmed.</summary>
     BeforeMarkAndAcknowledge
 }
 
-/// <summary>Strikes once, at one point.</summary>
-/// <param name="point">Where.</param>
-/// <param name="strike">Ends the process, or throws.</param>
+/// <summary>Makes a host fail once, at one point.</summary>
+/// <param name="point">The point of failure.</param>
+/// <param name="strike">Ends the process or throws.</param>
 public sealed class Crash(CrashPoint point, Action strike)
 {
     private readonly TaskCompletionSource _marked = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -39,7 +39,7 @@ public sealed class Crash(CrashPoint point, Action strike)
 
     public bool HasStruck => Volatile.Read(ref _struck) == 1;
 
-    /// <summary>Lies in wait in a host's handlers.</summary>
+    /// <summary>Adds the points of failure inside a host.</summary>
     public void Attach(Script script)
     {
         script.BeforeCommit = async context =>
@@ -51,13 +51,13 @@ public sealed class Crash(CrashPoint point, Action strike)
             else if (point == CrashPoint.BeforeMark && !HasStruck)
             {
                 await _acknowledged.Task;
-                // The acknowledgement has been written by now, and is at the broker soon.
+                // The proxy forwards the acknowledgement now; give it time to reach the broker.
                 await Task.Delay(TimeSpan.FromMilliseconds(100));
                 At(CrashPoint.BeforeMark);
             }
             else if (point == CrashPoint.BeforeMarkAndAcknowledge && _marking.TrySetResult())
             {
-                // The mark and the acknowledgement wait for each other, and both fail.
+                // The mark and the acknowledgement wait for each other, so both fail.
                 await _both.Task;
                 strike();
             }
@@ -72,13 +72,13 @@ public sealed class Crash(CrashPoint point, Action strike)
         };
         script.BeforeSend = context =>
         {
-            if (InboxTests.IsTold(context) && Interlocked.Increment(ref _sent) == 2)
+            if (NoteWritten.IsIn(context) && Interlocked.Increment(ref _sent) == 2)
                 At(CrashPoint.BeforePublish);
             return Task.CompletedTask;
         };
     }
 
-    /// <summary>Lies in wait between a host and its broker.</summary>
+    /// <summary>Handles the points of failure between a host and its broker.</summary>
     public async Task OnAcknowledgementAsync(Acknowledgement kind)
     {
         if (kind == Acknowledgement.OfTheBroker)

@@ -2,7 +2,7 @@ using ConcertSaga.Testing.Servers;
 
 namespace ConcertSaga.Shared.Persistence.Tests.Crashes;
 
-/// <summary>A virtual host for all tests of a class, which run one after the other; making one takes longer than a test.</summary>
+/// <summary>Shares a virtual host among the tests of a class, because creating one takes longer than a test.</summary>
 public sealed class CrashBroker(RabbitMqServer server)
 {
     private readonly Lazy<Task<string>> _address = new(() => server.CreateVirtualHostAsync("crashes"));

@@ -8,15 +8,13 @@ using Xunit;
 namespace ConcertSaga.Shared.Persistence.Tests.Crashes;
 
 /// <summary>Several processes share one database and one queue.</summary>
-[Trait("Category", "RunOnce")]
 public sealed class ReplicaTests(PostgreSqlServer server, CrashBroker rabbit) : IClassFixture<CrashBroker>
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(90);
 
-    /// <summary>The broker gives the copies of a message to three processes at the same moment.</summary>
+    /// <summary>The broker delivers copies of a message to three processes at the same time.</summary>
     [Theory]
-    [InlineData(Store.Sqlite)]
-    [InlineData(Store.PostgreSql)]
+    [MemberData(nameof(Stores.Plain), MemberType = typeof(Stores))]
     public async Task Copies_InThreeProcesses_TakeEffectOnce(Store store)
     {
         const int messages = 20, copies = 6;
@@ -29,30 +27,35 @@ public sealed class ReplicaTests(PostgreSqlServer server, CrashBroker rabbit) : 
         var script = new Script { Write = (_, _, _) => Task.Delay(Victim.Work) };
         await using var third = await OutboxHost.StartAsync(database, broker: broker, script: script, parts: Parts.Worker);
 
-        // The first message of a process takes it so long that the others have consumed everything meanwhile.
+        // The first message of a process is slow. Without this warm-up the other processes would consume all copies.
         var warm = Enumerable.Range(0, 30).Select(_ => (Id: Guid.CreateVersion7(), MessageId: Guid.CreateVersion7())).ToArray();
         foreach (var (id, messageId) in warm)
-            await receiver.TellAsync(new Tell(id, 2), messageId);
+            await receiver.SendToConsumerAsync(new WriteNote(id, 2), messageId);
         await using var context = database.Open();
         await Eventually.TrueAsync(async () => await context.Set<InboxState>().CountAsync() == warm.Length, Limit, "all processes work");
 
         var sent = Enumerable.Range(0, messages).Select(_ => (Id: Guid.CreateVersion7(), MessageId: Guid.CreateVersion7())).ToArray();
         foreach (var (id, messageId) in sent)
-            await Task.WhenAll(Enumerable.Range(0, copies).Select(_ => receiver.TellAsync(new Tell(id, 2), messageId)));
-        await Eventually.TrueAsync(async () => await context.Set<InboxState>().SumAsync(row => row.ReceiveCount) == warm.Length + (messages * copies), Limit, "all copies have come, and each was counted");
-        await Eventually.TrueAsync(async () => !await context.Set<OutboxMessage>().AnyAsync() && await context.Set<InboxState>().AllAsync(row => row.Delivered != null), Limit, "all is delivered");
-        await Eventually.TrueAsync(() => sent.All(one => receiver.Script.ArrivedFor(one.Id).DistinctBy(seen => seen.MessageId).Count() >= 2), Limit, "and arrives");
+            await Task.WhenAll(Enumerable.Range(0, copies).Select(_ => receiver.SendToConsumerAsync(new WriteNote(id, 2), messageId)));
+        await Eventually.TrueAsync(async () => await context.Set<InboxState>()
+            .SumAsync(row => row.ReceiveCount) == warm.Length + (messages * copies), Limit, "all copies have come, and each was counted");
+        await Eventually.TrueAsync(async () => !await context.Set<OutboxMessage>().AnyAsync()
+            && await context.Set<InboxState>().AllAsync(row => row.Delivered != null), Limit, "all is delivered");
+        await Eventually.TrueAsync(() => sent.All(message => receiver.Script.ArrivedFor(message.Id).DistinctBy(seen => seen.MessageId)
+            .Count() >= 2), Limit, "and arrives");
 
-        Assert.Contains(sent, one => new[] { first.HandledFor(one.Id), second.HandledFor(one.Id), script.HandledFor(one.Id) }.Count(times => times > 0) > 1);
+        Assert.Contains(sent, message => new[] { first.HandledFor(message.Id), second.HandledFor(message.Id),
+            script.HandledFor(message.Id) }.Count(times => times > 0) > 1);
         Assert.Equal(warm.Length + messages, await context.Set<InboxState>().CountAsync());
-        Assert.Equal(warm.Concat(sent).Select(one => one.Id).Order(), (await context.Notes.Select(note => note.About).ToListAsync()).Order());
-        Assert.All(sent, one => Assert.Equal([1, 2], receiver.Script.ArrivedFor(one.Id).DistinctBy(seen => seen.MessageId).Select(seen => seen.Number)));
+        Assert.Equal(warm.Concat(sent).Select(message => message.Id).Order(),
+            (await context.Notes.Select(note => note.About).ToListAsync()).Order());
+        Assert.All(sent, message => Assert.Equal([1, 2],
+            receiver.Script.ArrivedFor(message.Id).DistinctBy(seen => seen.MessageId).Select(seen => seen.Number)));
     }
 
-    /// <summary>Two processes save and deliver as fast as they can, and one is killed.</summary>
+    /// <summary>Two processes save and deliver as fast as they can until one is killed.</summary>
     [Theory]
-    [InlineData(Store.Sqlite)]
-    [InlineData(Store.PostgreSql)]
+    [MemberData(nameof(Stores.Plain), MemberType = typeof(Stores))]
     public async Task Replica_KilledUnderLoad_LeavesItsMessagesToTheOther(Store store)
     {
         await using var database = await TestDatabase.CreateAsync(store, server);
@@ -75,17 +78,19 @@ public sealed class ReplicaTests(PostgreSqlServer server, CrashBroker rabbit) : 
             }
         }
         var units = await context.Notes.Select(note => note.About).ToListAsync();
-        // While the dead one's lease lasts nobody touches what is its.
+        // Until the dead process's lease ends, no other process delivers its messages.
         var left = 0;
         await Eventually.TrueAsync(async () =>
         {
             var rows = await context.Set<OutboxMessage>().AsNoTracking().ToListAsync();
             left = rows.Count;
             return !rows.Exists(row => mine.Exists(id => row.Body.Contains($"{id}", StringComparison.Ordinal)));
-        }, Limit, "the living one has delivered its own");
+        }, Limit, "the other process has delivered its own messages");
         clock.Advance(TimeSpan.FromMinutes(1));
-        await Eventually.TrueAsync(async () => !await context.Set<OutboxMessage>().AnyAsync() && !await context.Set<OutboxState>().AnyAsync(), Limit, "and then the other's");
-        await Eventually.TrueAsync(() => receiver.Script.Arrived.DistinctBy(seen => seen.MessageId).Count() >= 3 * units.Count, Limit, "and all arrive");
+        await Eventually.TrueAsync(async () => !await context.Set<OutboxMessage>().AnyAsync()
+            && !await context.Set<OutboxState>().AnyAsync(), Limit, "and then those of the dead one");
+        await Eventually.TrueAsync(() => receiver.Script.Arrived.DistinctBy(seen => seen.MessageId).Count() >= 3 * units.Count, Limit,
+            "and all arrive");
 
         var arrived = receiver.Script.Arrived.ToLookup(seen => seen.Id);
         Assert.Equal(units.Order(), arrived.Select(unit => unit.Key).Order());

@@ -6,23 +6,23 @@ using ConcertSaga.Testing.Processes;
 
 namespace ConcertSaga.Shared.Persistence.Tests.Crashes;
 
-/// <summary>What a process of its own is to do.</summary>
+/// <summary>The work of a separate process.</summary>
 public enum Role
 {
-    /// <summary>Consumes.</summary>
+    /// <summary>Consumes messages.</summary>
     Consumer,
 
-    /// <summary>Saves units of work with three messages each, one after the other.</summary>
+    /// <summary>Saves one unit of work with three messages after another.</summary>
     Producer
 }
 
-/// <summary>A process of its own with inbox and outbox over RabbitMQ, which can be killed.</summary>
+/// <summary>A separate process with inbox and outbox over RabbitMQ, which a test can kill.</summary>
 public sealed class Victim : IAsyncDisposable
 {
-    /// <summary>What the program is told to be it.</summary>
+    /// <summary>The argument that makes the test program run as this process.</summary>
     public const string Command = "victim";
 
-    /// <summary>How long its handler takes: enough for another process to handle another copy of the message at the same time.</summary>
+    /// <summary>The duration of the handler, long enough for another process to handle a copy at the same time.</summary>
     public static readonly TimeSpan Work = TimeSpan.FromMilliseconds(200);
 
     private const string Ready = "ready";
@@ -35,37 +35,38 @@ public sealed class Victim : IAsyncDisposable
 
     public string Output => _process.Output;
 
-    /// <summary>How often its handler ran for a message, whether or not that took effect.</summary>
+    /// <summary>Returns how often the handler ran for a message, with or without effect.</summary>
     public int HandledFor(Guid id) => Output.Split('\n').Count(line => line.TrimEnd() == $"{Handled}{id}");
 
-    /// <summary>The processor time it has used.</summary>
+    /// <summary>The processor time that the process has used.</summary>
     public TimeSpan ProcessorTime => Process.GetProcessById(ProcessId).TotalProcessorTime;
 
-    /// <summary>Starts it, and waits until it consumes.</summary>
-    /// <param name="database">What it works on.</param>
-    /// <param name="broker">Its broker.</param>
-    /// <param name="role">What it does.</param>
-    /// <param name="point">Where it kills itself; null for nowhere.</param>
+    /// <summary>Starts the process and waits until it consumes.</summary>
+    /// <param name="database">The database of the process.</param>
+    /// <param name="broker">The address of the broker.</param>
+    /// <param name="role">The work of the process.</param>
+    /// <param name="point">The point at which the process kills itself, or null.</param>
     public static async Task<Victim> StartAsync(TestDatabase database, string broker, Role role = Role.Consumer, CrashPoint? point = null)
     {
         var process = await GuardedProcess.StartAsync(
             ["dotnet", typeof(Victim).Assembly.Location, Command, $"{database.Store}", database.Address, broker, $"{role}", $"{point}"],
-            // What watches the tests is not to watch it too.
+            // The test runner's hooks and profilers must not load into this process.
             [new("DOTNET_STARTUP_HOOKS", null), new("CORECLR_ENABLE_PROFILING", null)], AppContext.BaseDirectory);
         var victim = new Victim(process);
-        await Eventually.TrueAsync(() => process.HasExited || victim.Output.Contains(Ready, StringComparison.Ordinal), TimeSpan.FromSeconds(60), "the process is ready");
-        return victim.Output.Contains(Ready, StringComparison.Ordinal) ? victim : throw new InvalidOperationException($"The process ended at its start: {victim.Output}");
+        await Eventually.TrueAsync(() => process.HasExited
+            || victim.Output.Contains(Ready, StringComparison.Ordinal), TimeSpan.FromSeconds(60), "the process is ready");
+        return victim.Output.Contains(Ready, StringComparison.Ordinal) ? victim
+            : throw new InvalidOperationException($"The process ended at its start: {victim.Output}");
     }
 
-    /// <summary>Waits until it has killed itself.</summary>
+    /// <summary>Waits until the process has killed itself, and returns its exit code.</summary>
     public async Task<int> ExitAsync() => await _process.ExitAsync(TimeSpan.FromSeconds(60));
 
-    /// <summary>Kills it.</summary>
     public Task KillAsync() => _process.KillAsync();
 
     public ValueTask DisposeAsync() => _process.DisposeAsync();
 
-    /// <summary>The process itself.</summary>
+    /// <summary>Runs as the separate process.</summary>
     public static async Task<int> RunAsync(string[] args)
     {
         var database = TestDatabase.At(Enum.Parse<Store>(args[0]), args[1]);
@@ -89,14 +90,14 @@ public sealed class Victim : IAsyncDisposable
         return 0;
     }
 
-    /// <summary>Saves one unit of work: a row, and three messages.</summary>
+    /// <summary>Saves a unit of work with one row and three messages.</summary>
     public static async Task SaveUnitAsync(OutboxHost host, Guid id)
     {
-        await using var unit = new Unit(host);
+        await using var unit = new UnitOfWork(host);
         unit.Database.Notes.Add(new Note { About = id });
         for (var number = 1; number <= 3; number++)
-            await unit.Publish.Publish(new Told(id, number));
-        await unit.Database.SaveChangesAsync();
+            await unit.PublishAsync(new NoteWritten(id, number));
+        await unit.SaveAsync();
     }
 
     private static async Task ProduceAsync(OutboxHost host)

@@ -2,38 +2,40 @@ using MassTransit;
 
 namespace ConcertSaga.Shared.Persistence.Tests.Hosts;
 
-/// <summary>Writes and sends in one transaction.</summary>
-public sealed class ScriptedConsumer(TestDbContext database, ScopeMark scope, IServiceProvider services, Script script) : IConsumer<Tell>
+/// <summary>Writes a note, publishes messages and runs the script.</summary>
+public sealed class ScriptedConsumer(TestDbContext database, ScopeMark scope, IServiceProvider services, Script script)
+    : IConsumer<WriteNote>
 {
-    public async Task Consume(ConsumeContext<Tell> context)
+    public async Task Consume(ConsumeContext<WriteNote> context)
     {
         script.Handled.Enqueue((context.Message.Id, scope.Id));
         database.Notes.Add(new Note { About = context.Message.Id });
         for (var number = 1; number <= context.Message.Messages; number++)
-            await context.Publish(new Told(context.Message.Id, number), send => send.Headers.Set("Custom", "kept"));
+            await context.Publish(new NoteWritten(context.Message.Id, number), send => send.Headers.Set("Custom", "kept"));
         await script.Write(database, context.Message, script.HandledFor(context.Message.Id));
         await script.InScope(services, context.Message, script.HandledFor(context.Message.Id));
         await script.AtTheEnd(context, script.HandledFor(context.Message.Id));
     }
 }
 
-/// <summary>Notes what arrives; it has no inbox, so it sees repeats.</summary>
-public sealed class ReceivingConsumer(Script script) : IConsumer<Told>
+/// <summary>Records all messages that arrive. It has no inbox, so it also records duplicates.</summary>
+public sealed class ReceivingConsumer(Script script) : IConsumer<NoteWritten>
 {
-    public Task Consume(ConsumeContext<Told> context)
+    public Task Consume(ConsumeContext<NoteWritten> context)
     {
         if (context.ReceiveContext.TransportHeaders.TryGetHeader(OutboxHost.FirstAttempt, out _))
             script.First.Enqueue(context.MessageId!.Value);
-        script.Arrived.Enqueue(new Seen(context.MessageId, context.ConversationId, context.CorrelationId, context.InitiatorId, context.RequestId,
-            context.Headers.Get<string>("Custom"), context.ExpirationTime, context.SourceAddress, context.Message.Id, context.Message.Number));
+        script.Arrived.Enqueue(new ReceivedMessage(context.MessageId, context.ConversationId, context.CorrelationId, context.InitiatorId,
+            context.RequestId, context.Headers.Get<string>("Custom"), context.ExpirationTime, context.SourceAddress, context.Message.Id,
+            context.Message.Number));
         return Task.CompletedTask;
     }
 }
 
-/// <summary>Writes down each announcement of a tally; its inbox keeps repeats away.</summary>
-public sealed class AuditingConsumer(TestDbContext database, Script script) : IConsumer<Counted>
+/// <summary>Writes a note for each change of a tally. Its inbox rejects duplicates.</summary>
+public sealed class AuditingConsumer(TestDbContext database, Script script) : IConsumer<TallyChanged>
 {
-    public Task Consume(ConsumeContext<Counted> context)
+    public Task Consume(ConsumeContext<TallyChanged> context)
     {
         script.Handled.Enqueue((context.Message.Id, default));
         database.Notes.Add(new Note { About = context.Message.Id });
@@ -53,15 +55,15 @@ public sealed class TallyStateMachine : MassTransitStateMachine<Tally>
 
     public State Running { get; } = null!;
 
-    public Event<Count> Counting { get; } = null!;
+    public Event<AddToTally> Counting { get; } = null!;
 
-    private static async Task AddAsync(BehaviorContext<Tally, Count> context, Script script)
+    private static async Task AddAsync(BehaviorContext<Tally, AddToTally> context, Script script)
     {
         script.Handled.Enqueue((context.Message.Id, default));
         await script.InSaga(script.HandledFor(context.Message.Id));
         context.Saga.Sum += context.Message.By;
         context.Saga.Version++;
-        await context.Publish(new Counted(context.Message.Id, context.Saga.Sum));
+        await context.Publish(new TallyChanged(context.Message.Id, context.Saga.Sum));
         await script.AfterSagaChange();
     }
 }

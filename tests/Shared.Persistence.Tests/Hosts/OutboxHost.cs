@@ -1,42 +1,73 @@
 using System.Data.Common;
+using ConcertSaga.Shared.Concurrency;
 using ConcertSaga.Testing.Servers;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace ConcertSaga.Shared.Persistence.Tests.Hosts;
 
-/// <summary>The servers the same facts are tried on.</summary>
+/// <summary>The database servers and options that tests run with.</summary>
 public enum Store
 {
     Sqlite,
-    PostgreSql
+    PostgreSql,
+
+    /// <summary>With the execution strategy of <see cref="RetryingStrategy"/>.</summary>
+    SqliteRetrying,
+
+    /// <summary>With <c>EnableRetryOnFailure</c>.</summary>
+    PostgreSqlRetrying
 }
 
-/// <summary>A database of one test; several hosts can share it, one after the other or as replicas.</summary>
+public static class StoreExtensions
+{
+    public static bool IsSqlite(this Store store) => store is Store.Sqlite or Store.SqliteRetrying;
+
+    public static bool Retries(this Store store) => store is Store.SqliteRetrying or Store.PostgreSqlRetrying;
+}
+
+/// <summary>Retries timeouts, as PostgreSQL's strategy does, so that a test can make both retry in the same way.</summary>
+public sealed class RetryingStrategy(ExecutionStrategyDependencies dependencies)
+    : ExecutionStrategy(dependencies, TestDatabase.MaxRetries, TimeSpan.FromMilliseconds(1))
+{
+    protected override bool ShouldRetryOn(Exception exception) => exception is TimeoutException;
+}
+
+/// <summary>The database of one test. Several hosts can share it, one after the other or as replicas.</summary>
 public sealed class TestDatabase : IAsyncDisposable
 {
+    /// <summary>How often an execution strategy retries.</summary>
+    public const int MaxRetries = 3;
+
     private readonly string? _file;
     private readonly Action<DbContextOptionsBuilder> _use;
 
     private TestDatabase(Store store, string address)
     {
-        (Store, Address) = (store, address);
-        _file = store == Store.Sqlite ? address : null;
-        _use = store == Store.Sqlite
-            ? options => options.UseSqlite($"Data Source={address}").AddInterceptors(new SqliteWriterGate())
-            : options => options.UseNpgsql(address);
+        Store = store;
+        Address = address;
+        _file = store.IsSqlite() ? address : null;
+        _use = store.IsSqlite()
+            ? options =>
+                options.UseSqlite($"Data Source={address}", sqlite => _ = store.Retries()
+                ? sqlite.ExecutionStrategy(dependencies => new RetryingStrategy(dependencies)) : sqlite)
+                .AddInterceptors(new SqliteWriterGate())
+            : options =>
+                options.UseNpgsql(address, postgreSql => _ = store.Retries()
+                ? postgreSql.EnableRetryOnFailure(MaxRetries, TimeSpan.FromMilliseconds(1), null) : postgreSql);
     }
 
     public Store Store { get; }
 
-    /// <summary>Leads another process there.</summary>
+    /// <summary>The address with which another process can open the database.</summary>
     public string Address { get; }
 
-    /// <summary>One that another process has created.</summary>
+    /// <summary>Opens a database that another process has created.</summary>
     public static TestDatabase At(Store store, string address) => new(store, address);
 
     public static async Task<TestDatabase> CreateAsync(Store store, PostgreSqlServer server)
@@ -47,10 +78,10 @@ public sealed class TestDatabase : IAsyncDisposable
         return database;
     }
 
-    /// <summary>One without tables, for contexts of a test's own.</summary>
+    /// <summary>Creates a database without tables, for a test's own contexts.</summary>
     public static async Task<TestDatabase> CreateEmptyAsync(Store store, PostgreSqlServer server)
     {
-        return new TestDatabase(store, store == Store.Sqlite
+        return new TestDatabase(store, store.IsSqlite()
             ? Path.Combine(Path.GetTempPath(), $"persistence-{Guid.CreateVersion7():n}.db")
             : await server.CreateDatabaseAsync("persistence"));
     }
@@ -81,30 +112,34 @@ public sealed class TestDatabase : IAsyncDisposable
     }
 }
 
-/// <summary>Which consumers a host has.</summary>
+/// <summary>The consumers of a host.</summary>
 public enum Parts
 {
     All,
 
-    /// <summary>Those with inbox and outbox.</summary>
+    /// <summary>The consumers with inbox and outbox.</summary>
     Worker,
 
-    /// <summary>Only the one that notes what arrives, and no database.</summary>
+    /// <summary>Only <see cref="ReceivingConsumer"/>, without a database.</summary>
     Receiver,
 
-    /// <summary>Only the one that writes down what tallies announce, with an inbox.</summary>
+    /// <summary>Only <see cref="AuditingConsumer"/>, with an inbox.</summary>
     Auditor
 }
 
 /// <summary>A process with a consumer and a saga under inbox and outbox, and a receiver without.</summary>
 public sealed class OutboxHost : IAsyncDisposable
 {
-    /// <summary>What an outbox says of a message it sends for the first time.</summary>
+    /// <summary>The header with which an outbox marks the first attempt to send a message.</summary>
     public const string FirstAttempt = "Outbox-First-Attempt";
 
     private readonly IHost _host;
 
-    private OutboxHost(IHost host, Script script) => (_host, Script) = (host, script);
+    private OutboxHost(IHost host, Script script)
+    {
+        _host = host;
+        Script = script;
+    }
 
     public Script Script { get; }
 
@@ -112,19 +147,22 @@ public sealed class OutboxHost : IAsyncDisposable
 
     public IBus Bus => Services.GetRequiredService<IBus>();
 
-    /// <param name="database">What it works on.</param>
-    /// <param name="clock">Its time; null for the real one.</param>
+    /// <summary>Starts a host with an outbox.</summary>
+    /// <param name="database">The database of the host.</param>
+    /// <param name="clock">The clock of the outbox; null for the system clock.</param>
     /// <param name="configure">Configures the outbox.</param>
-    /// <param name="broker">An AMQP address; null for the transport in memory.</param>
-    /// <param name="script">What the handlers do.</param>
-    /// <param name="parts">Which handlers there are.</param>
-    /// <param name="endpoint">Configures the endpoints with inbox and outbox; null for a retry outside the outbox.</param>
-    /// <param name="log">Takes the log.</param>
-    /// <param name="inside">A retry of the consumer and the saga themselves, which is inside the outbox; null for none.</param>
+    /// <param name="broker">An AMQP address; null for the in-memory transport.</param>
+    /// <param name="script">The behavior of the handlers.</param>
+    /// <param name="parts">The consumers of the host.</param>
+    /// <param name="endpoint">Configures the endpoints under the outbox; null for a retry outside the outbox.</param>
+    /// <param name="log">Receives the log.</param>
+    /// <param name="inside">A retry of the consumer and the saga, inside the outbox; null for none.</param>
+    /// <param name="intercept">An interceptor of the context.</param>
     public static async Task<OutboxHost> StartAsync(
-        TestDatabase database, TimeProvider? clock = null, Action<IEntityFrameworkOutboxConfigurator>? configure = null, string? broker = null, Script? script = null,
+        TestDatabase database, TimeProvider? clock = null, Action<IEntityFrameworkOutboxConfigurator>? configure = null,
+        string? broker = null, Script? script = null,
         Parts parts = Parts.All, Action<IRegistrationContext, IReceiveEndpointConfigurator>? endpoint = null, ILoggerProvider? log = null,
-        Action<IRetryConfigurator>? inside = null)
+        Action<IRetryConfigurator>? inside = null, IInterceptor? intercept = null)
     {
         endpoint ??= (context, queue) =>
         {
@@ -144,6 +182,8 @@ public sealed class OutboxHost : IAsyncDisposable
         {
             database.Use(options);
             options.AddInterceptors(new CommitInterceptor(script));
+            if (intercept is not null)
+                options.AddInterceptors(intercept);
         });
         builder.Services.AddMassTransit(bus =>
         {
@@ -157,7 +197,7 @@ public sealed class OutboxHost : IAsyncDisposable
                 bus.AddConsumer<ReceivingConsumer>().Endpoint(queue => queue.Name = "receiving");
             bus.AddConfigureEndpointsCallback((context, name, queue) =>
             {
-                // One after the other, so that the order of arrival is the order of sending.
+                // One at a time, so that messages arrive in the order of sending.
                 queue.ConcurrentMessageLimit = name == "receiving" ? 1 : 16;
                 if (name != "receiving")
                     endpoint(context, queue);
@@ -187,11 +227,12 @@ public sealed class OutboxHost : IAsyncDisposable
         return new OutboxHost(host, script);
     }
 
-    /// <summary>Delivers a message to the scripted consumer, as the broker does.</summary>
+    /// <summary>Sends a message to the scripted consumer.</summary>
     /// <param name="message">The message.</param>
     /// <param name="messageId">Its id.</param>
-    /// <param name="isFirst">Whether it says that it was never sent before, as an outbox says it.</param>
-    public Task TellAsync(Tell message, Guid messageId, bool isFirst = false) => SendAsync("scripted", message, messageId, isFirst);
+    /// <param name="isFirst">Whether the message carries the header of a first attempt.</param>
+    public Task SendToConsumerAsync(WriteNote message, Guid messageId, bool isFirst = false) =>
+        SendAsync("scripted", message, messageId, isFirst);
 
     public async Task SendAsync<T>(string queue, T message, Guid messageId, bool isFirst = false)
         where T : class
@@ -234,13 +275,15 @@ public sealed class OutboxHost : IAsyncDisposable
     private sealed class CommitInterceptor(Script script) : DbTransactionInterceptor
     {
         public override async ValueTask<InterceptionResult> TransactionCommittingAsync(
-            DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default)
+            DbTransaction transaction, TransactionEventData eventData, InterceptionResult result,
+                CancellationToken cancellationToken = default)
         {
             await script.BeforeCommit(eventData.Context!);
             return result;
         }
 
-        public override Task TransactionCommittedAsync(DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default) =>
+        public override Task TransactionCommittedAsync(DbTransaction transaction, TransactionEndEventData eventData,
+            CancellationToken cancellationToken = default) =>
             script.AfterCommit(eventData.Context!);
     }
 

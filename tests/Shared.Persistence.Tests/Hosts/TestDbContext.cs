@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace ConcertSaga.Shared.Persistence.Tests.Hosts;
 
-/// <summary>A row a handler writes.</summary>
+/// <summary>A row that a handler writes.</summary>
 public sealed class Note
 {
     public long Id { get; set; }
@@ -11,7 +11,7 @@ public sealed class Note
     public Guid About { get; set; }
 }
 
-/// <summary>A saga that adds up.</summary>
+/// <summary>A saga that sums numbers.</summary>
 public sealed class Tally : SagaStateMachineInstance
 {
     public Guid CorrelationId { get; set; }

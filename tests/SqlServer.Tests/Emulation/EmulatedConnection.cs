@@ -30,7 +30,8 @@ internal sealed class EmulatedConnection(EmulatedServer server, string owner) : 
 
     public override void ChangeDatabase(string databaseName) => throw new NotSupportedException();
 
-    protected override DbTransaction BeginDbTransaction(IsolationLevel isolationLevel) => new EmulatedTransaction(this, Inner.BeginTransaction());
+    protected override DbTransaction BeginDbTransaction(IsolationLevel isolationLevel) =>
+        new EmulatedTransaction(this, Inner.BeginTransaction());
 
     protected override DbCommand CreateDbCommand() => new EmulatedCommand(this);
 
@@ -62,10 +63,10 @@ internal sealed class EmulatedTransaction(EmulatedConnection connection, SqliteT
     }
 }
 
-/// <summary>A command whose parameters are SQL Server's own, so that they are built as for the real one.</summary>
+/// <summary>A command with the parameters of SQL Server's client, so the product builds them as for the real server.</summary>
 internal sealed class EmulatedCommand(EmulatedConnection connection) : DbCommand
 {
-    private const int MostParameters = 2_100;
+    private const int MaxParameters = 2_100;
 
     private readonly SqlCommand _shape = new();
 
@@ -120,9 +121,9 @@ internal sealed class EmulatedCommand(EmulatedConnection connection) : DbCommand
     private SqliteCommand Translate()
     {
         var parameters = _shape.Parameters.Cast<SqlParameter>().ToList();
-        if (parameters.Count > MostParameters)
-            throw new InvalidOperationException($"SQL Server takes {MostParameters} parameters, not {parameters.Count}:\n{CommandText}");
-        connection.Server.Take(new Statement(connection.Database, CommandText, parameters));
+        if (parameters.Count > MaxParameters)
+            throw new InvalidOperationException($"SQL Server takes {MaxParameters} parameters, not {parameters.Count}:\n{CommandText}");
+        connection.Server.Record(new Statement(connection.Database, CommandText, parameters));
         foreach (var (part, sqlite) in connection.Server.Before)
         {
             if (CommandText.Contains(part, StringComparison.Ordinal) && connection.Server.Before.TryRemove(part, out _))
@@ -146,7 +147,7 @@ internal sealed class EmulatedCommand(EmulatedConnection connection) : DbCommand
     private SqliteCommand Command(string sqlite)
     {
         var command = connection.Inner.CreateCommand();
-#pragma warning disable CA2100 // The product's own statements.
+#pragma warning disable CA2100 // Statements of the product.
         command.CommandText = sqlite;
 #pragma warning restore CA2100
         command.Transaction = ((EmulatedTransaction?)DbTransaction)?.Inner;

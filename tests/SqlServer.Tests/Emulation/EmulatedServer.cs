@@ -8,8 +8,8 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 namespace ConcertSaga.SqlServer.Tests.Emulation;
 
 /// <summary>
-/// Stands in for SQL Server: takes what the product sends to it, refuses what SQL Server 2019 could not parse, remembers the rest, and runs
-/// it on SQLite, so that the product goes on as it would. It says nothing about what only the real server knows, such as locks and plans.
+/// Stands in for SQL Server. It rejects statements that SQL Server 2019 cannot parse, records all others, and runs them on SQLite. Locks
+/// and plans need the real server.
 /// </summary>
 internal sealed class EmulatedServer : DbConnectionInterceptor, IAsyncDisposable
 {
@@ -17,13 +17,15 @@ internal sealed class EmulatedServer : DbConnectionInterceptor, IAsyncDisposable
     private readonly ConcurrentDictionary<(string Owner, string Text), Statement> _statements = new();
     private readonly ConcurrentDictionary<(string File, int Line), bool> _places = new();
 
-    /// <summary>Every statement that was sent, once for each text.</summary>
+    /// <summary>The statements sent so far, one per text.</summary>
     public IEnumerable<Statement> Statements => _statements.Values;
 
-    /// <summary>The places in the source that were running when a statement was sent.</summary>
+    /// <summary>The places in the source that have sent a statement.</summary>
     public IEnumerable<(string File, int Line)> Places => _places.Keys;
 
-    /// <summary>What is to happen, in SQLite's words, just before a statement with this text is run; for what otherwise takes a race.</summary>
+    /// <summary>
+    /// SQLite statements to run just before a statement that contains the key. They replace a race that is hard to provoke.
+    /// </summary>
     public ConcurrentDictionary<string, string> Before { get; } = new();
 
     /// <summary>Creates the tables of all owners.</summary>
@@ -36,13 +38,14 @@ internal sealed class EmulatedServer : DbConnectionInterceptor, IAsyncDisposable
         }
     }
 
-    public override InterceptionResult<DbConnection> ConnectionCreating(ConnectionCreatingEventData eventData, InterceptionResult<DbConnection> result) =>
+    public override InterceptionResult<DbConnection> ConnectionCreating(ConnectionCreatingEventData eventData,
+        InterceptionResult<DbConnection> result) =>
         InterceptionResult<DbConnection>.SuppressWithResult(
             new EmulatedConnection(this, eventData.Context!.GetType().Name["SqlServer".Length..^"DbContext".Length]));
 
     public string AddressOf(string owner) => $"Data Source={Path.Combine(_folder, owner)}.db";
 
-    public void Take(Statement statement)
+    public void Record(Statement statement)
     {
         _statements.TryAdd((statement.Owner, statement.Text), statement);
         foreach (var frame in new StackTrace(fNeedFileInfo: true).GetFrames())

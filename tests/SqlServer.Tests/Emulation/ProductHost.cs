@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using ConcertSaga.Contracts;
 using ConcertSaga.DataPlatform;
+using ConcertSaga.Operations;
 using ConcertSaga.Orchestrator;
 using ConcertSaga.Payments;
 using ConcertSaga.Points;
@@ -19,7 +20,7 @@ using Microsoft.Extensions.Options;
 
 namespace ConcertSaga.SqlServer.Tests.Emulation;
 
-/// <summary>All services in one host, configured for SQL Server, as the gateway would call them.</summary>
+/// <summary>Runs all services in one host configured for SQL Server, and calls them as the gateway does.</summary>
 internal sealed class ProductHost : IAsyncDisposable
 {
     private const string Secret = "a secret of the tests";
@@ -36,15 +37,16 @@ internal sealed class ProductHost : IAsyncDisposable
 
     public IServiceProvider Services => _app.Services;
 
-    /// <param name="addressOf">Where the database of an owner is.</param>
-    /// <param name="clock">The time in the host.</param>
-    /// <param name="configure">Adds to the services.</param>
+    /// <param name="addressOf">Returns the connection string of an owner's database.</param>
+    /// <param name="clock">The clock of the host.</param>
+    /// <param name="configure">Adds services.</param>
     /// <param name="settings">Configuration, such as <c>Faults:Enabled=true</c>.</param>
     public static async Task<ProductHost> StartAsync(
         Func<string, string> addressOf, TimeProvider clock, Action<IServiceCollection>? configure = null, params string[] settings)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
-        builder.Configuration.AddInMemoryCollection(Owners.Names.ToDictionary(owner => $"ConnectionStrings:{owner}", owner => (string?)addressOf(owner)));
+        builder.Configuration.AddInMemoryCollection(
+            Owners.Names.ToDictionary(owner => $"ConnectionStrings:{owner}", owner => (string?)addressOf(owner)));
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
             ["urls"] = "http://127.0.0.1:0",
@@ -53,10 +55,12 @@ internal sealed class ProductHost : IAsyncDisposable
             ["Gateway:Secret"] = Secret,
             ["Seats:SeedDemoData"] = "true",
             ["Reservation:AnswerTimeout"] = "00:00:10",
+            ["Operations:SecondLookAfter"] = "00:00:00.1",
             ["DataPlatform:Secrets"] = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             ["DataPlatform:AllowedNetworks"] = "127.0.0.1/32"
         });
-        builder.Configuration.AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Split('=')[0], (string?)setting.Split('=')[1])));
+        builder.Configuration.AddInMemoryCollection(
+            settings.Select(setting => KeyValuePair.Create(setting.Split('=')[0], (string?)setting.Split('=')[1])));
         builder.Services.AddSingleton(clock);
         builder.AddServiceDefaults("tests");
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -66,6 +70,7 @@ internal sealed class ProductHost : IAsyncDisposable
         builder.AddPoints();
         builder.AddPayments();
         builder.AddDataPlatform();
+        builder.AddOperations();
         builder.AddMessaging(bus =>
         {
             bus.AddOrchestratorConsumers(builder.Configuration);
@@ -74,6 +79,7 @@ internal sealed class ProductHost : IAsyncDisposable
             bus.AddPointsConsumers();
             bus.AddPaymentsConsumers();
             bus.AddDataPlatformConsumers();
+            bus.AddOperationsConsumers();
         });
         configure?.Invoke(builder.Services);
 
@@ -85,8 +91,13 @@ internal sealed class ProductHost : IAsyncDisposable
         app.MapPoints();
         app.MapPayments();
         app.MapDataPlatform();
+        app.MapOperations();
         await app.StartAsync();
         app.Services.GetRequiredService<IOptions<QueueOptions>>().Value.SeatsAddress = new Uri(app.Urls.First());
+        app.Services.GetRequiredService<IOptions<ReservationOptions>>().Value.SeatsAddress = new Uri(app.Urls.First());
+        app.Services.GetRequiredService<IOptions<ReservationOptions>>().Value.DataPlatformAddress = new Uri(app.Urls.First());
+        app.Services.GetRequiredService<IOptions<QueueOptions>>().Value.OrchestratorAddress = new Uri(app.Urls.First());
+        app.Services.GetRequiredService<IOptions<OperationsOptions>>().Value.UseAddress(new Uri(app.Urls.First()));
         return new ProductHost(app);
     }
 
@@ -112,7 +123,8 @@ internal sealed class ProductHost : IAsyncDisposable
             request.Headers.Add(Caller.UserRolesHeader, "ops");
         using var response = await _client.SendAsync(request);
         var text = await response.Content.ReadAsStringAsync();
-        return ((int)response.StatusCode, text.Length == 0 ? default : JsonDocument.Parse(text).RootElement);
+        var isJson = response.Content.Headers.ContentType?.MediaType?.EndsWith("json", StringComparison.Ordinal) is true;
+        return ((int)response.StatusCode, isJson ? JsonDocument.Parse(text).RootElement : default);
     }
 
     /// <summary>Sends a command to its queue.</summary>

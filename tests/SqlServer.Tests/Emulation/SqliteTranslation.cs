@@ -5,8 +5,8 @@ using Microsoft.SqlServer.TransactSql.ScriptDom;
 namespace ConcertSaga.SqlServer.Tests.Emulation;
 
 /// <summary>
-/// Says in SQLite's words what a statement says in T-SQL, as far as the product goes. It works on the parsed statement and changes only
-/// what differs: what does not parse fails here, and what is not known here fails in SQLite.
+/// Translates the T-SQL that the product uses into SQL of SQLite. It works on the parsed statement and edits only what differs. Invalid
+/// T-SQL fails here; unsupported T-SQL fails in SQLite.
 /// </summary>
 internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
 {
@@ -15,10 +15,14 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
     private readonly List<(int Start, int Length, string Text)> _edits = [];
     private string _returning = "";
 
-    private SqliteTranslation(string text, Func<string, long> nextKey) => (_text, _nextKey) = (text, nextKey);
+    private SqliteTranslation(string text, Func<string, long> nextKey)
+    {
+        _text = text;
+        _nextKey = nextKey;
+    }
 
     /// <param name="text">T-SQL.</param>
-    /// <param name="nextKey">The key the next row of a table will get.</param>
+    /// <param name="nextKey">Returns the key that the next row of a table will get.</param>
     public static string Of(string text, Func<string, long> nextKey)
     {
         var result = new StringBuilder();
@@ -55,6 +59,14 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
             _edits.Add((node.StartOffset, 1, ""));
     }
 
+    // SQLite knows no length "max".
+    public override void ExplicitVisit(CastCall node)
+    {
+        if (node.DataType is SqlDataTypeReference { Parameters: [MaxLiteral] })
+            Replace(node.DataType, "text");
+        node.Parameter.Accept(this);
+    }
+
     public override void ExplicitVisit(OpenJsonTableReference node) => Replace(node, Rows(node));
 
     public override void ExplicitVisit(OutputClause node)
@@ -70,10 +82,18 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
             Replace(node.Target, $"{Text(table.SchemaObject)} AS {Text(table.Alias)}");
             Cut(from);
         }
-        else if (node.FromClause is { TableReferences: [QualifiedJoin { FirstTableReference: NamedTableReference joined, SecondTableReference: OpenJsonTableReference rows } join] } both)
+        else if (node.FromClause
+            is
+        {
+            TableReferences: [QualifiedJoin
+            {
+                FirstTableReference: NamedTableReference joined,
+                SecondTableReference: OpenJsonTableReference rows
+            } join]
+        } joinedFrom)
         {
             Replace(node.Target, $"{Text(joined.SchemaObject)} AS {Text(joined.Alias)}");
-            Replace(both, $"FROM (SELECT * FROM {Rows(rows)}) AS {Text(rows.Alias)}");
+            Replace(joinedFrom, $"FROM (SELECT * FROM {Rows(rows)}) AS {Text(rows.Alias)}");
             _edits.Add((node.WhereClause!.StartOffset + node.WhereClause.FragmentLength, 0, $" AND {Text(join.SearchCondition)}"));
         }
         foreach (var set in node.SetClauses.OfType<AssignmentSetClause>())
@@ -107,7 +127,7 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
         return LockHints().Replace(text.ToString().TrimEnd().TrimEnd(';'), "") + _returning;
     }
 
-    // How EF Core inserts several rows whose keys the server makes: the rows carry their position, and the answer gives each key with it.
+    // EF Core uses MERGE to insert several rows with generated keys. Each row carries its position, and the result returns it with the key.
     private string Insert(MergeSpecification merge)
     {
         var table = Text(merge.Target);
@@ -122,10 +142,11 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
         return $"INSERT INTO {table} ({columns}) VALUES {values} RETURNING {key}, {key} - {_nextKey(table)}";
     }
 
-    // A list of values, or of objects with typed members. SQLite keeps ids and instants as text, in the form the parameters have.
+    // The JSON lists values or objects with typed members. SQLite stores ids and instants as text in the format of the parameters.
     private string Rows(OpenJsonTableReference node) => node.SchemaDeclarationItems is [] or [{ Mapping: StringLiteral { Value: "$" } }]
         ? $"(SELECT [value] FROM json_each({Text(node.Variable)})) AS {Text(node.Alias)}"
-        : $"(SELECT {string.Join(", ", node.SchemaDeclarationItems.Select(item => Member(item.ColumnDefinition)))} FROM json_each({Text(node.Variable)})) AS {Text(node.Alias)}";
+        : $"(SELECT {string.Join(", ", node.SchemaDeclarationItems.Select(item => Member(item.ColumnDefinition)))} FROM "
+            + $"json_each({Text(node.Variable)})) AS {Text(node.Alias)}";
 
     private string Member(ColumnDefinitionBase column)
     {

@@ -80,48 +80,12 @@ namespace ConcertSaga.DataPlatform.Data.Migrations.PostgreSql
                     b.HasIndex("NextAttemptAt")
                         .HasFilter("\"Status\" = 'Pending'");
 
-                    b.HasIndex("CreatedAt", "DeliveryId");
-
                     b.HasIndex("ReservationId", "EventType")
                         .IsUnique();
 
-                    b.HasIndex(new[] { "CreatedAt" }, "IX_Deliveries_Dead")
-                        .HasFilter("\"Status\" = 'Dead'");
+                    b.HasIndex("EventType", "Status", "CreatedAt", "DeliveryId");
 
                     b.ToTable("Deliveries", (string)null);
-                });
-
-            modelBuilder.Entity("ConcertSaga.DataPlatform.Data.DeliveryAction", b =>
-                {
-                    b.Property<Guid>("ActionId")
-                        .HasColumnType("uuid");
-
-                    b.Property<DateTimeOffset>("At")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<string>("By")
-                        .IsRequired()
-                        .HasMaxLength(200)
-                        .HasColumnType("character varying(200)");
-
-                    b.Property<Guid?>("DeliveryId")
-                        .HasColumnType("uuid");
-
-                    b.Property<string>("Kind")
-                        .IsRequired()
-                        .HasMaxLength(16)
-                        .HasColumnType("character varying(16)");
-
-                    b.Property<string>("Reason")
-                        .IsRequired()
-                        .HasMaxLength(500)
-                        .HasColumnType("character varying(500)");
-
-                    b.HasKey("ActionId");
-
-                    b.HasIndex("DeliveryId");
-
-                    b.ToTable("DeliveryActions", (string)null);
                 });
 
             modelBuilder.Entity("ConcertSaga.DataPlatform.Data.DeliveryAttempt", b =>
@@ -179,6 +143,61 @@ namespace ConcertSaga.DataPlatform.Data.Migrations.PostgreSql
                         {
                             Name = "data-platform"
                         });
+                });
+
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
+                {
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)");
+
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
+                        .HasColumnType("character varying(2000)");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
+                        .HasColumnType("character varying(2000)");
+
+                    b.Property<string>("Operator")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("character varying(500)");
+
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)");
+
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)");
+
+                    b.HasKey("ActionId");
+
+                    b.HasIndex("At", "ActionId");
+
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
                 });
 
             modelBuilder.Entity("ConcertSaga.DataPlatform.Data.DeliveryAttempt", b =>

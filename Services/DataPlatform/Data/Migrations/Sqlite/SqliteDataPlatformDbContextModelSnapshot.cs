@@ -75,48 +75,12 @@ namespace ConcertSaga.DataPlatform.Data.Migrations.Sqlite
                     b.HasIndex("NextAttemptAt")
                         .HasFilter("\"Status\" = 'Pending'");
 
-                    b.HasIndex("CreatedAt", "DeliveryId");
-
                     b.HasIndex("ReservationId", "EventType")
                         .IsUnique();
 
-                    b.HasIndex(new[] { "CreatedAt" }, "IX_Deliveries_Dead")
-                        .HasFilter("\"Status\" = 'Dead'");
+                    b.HasIndex("EventType", "Status", "CreatedAt", "DeliveryId");
 
                     b.ToTable("Deliveries", (string)null);
-                });
-
-            modelBuilder.Entity("ConcertSaga.DataPlatform.Data.DeliveryAction", b =>
-                {
-                    b.Property<Guid>("ActionId")
-                        .HasColumnType("TEXT");
-
-                    b.Property<DateTime>("At")
-                        .HasColumnType("TEXT");
-
-                    b.Property<string>("By")
-                        .IsRequired()
-                        .HasMaxLength(200)
-                        .HasColumnType("TEXT");
-
-                    b.Property<Guid?>("DeliveryId")
-                        .HasColumnType("TEXT");
-
-                    b.Property<string>("Kind")
-                        .IsRequired()
-                        .HasMaxLength(16)
-                        .HasColumnType("TEXT");
-
-                    b.Property<string>("Reason")
-                        .IsRequired()
-                        .HasMaxLength(500)
-                        .HasColumnType("TEXT");
-
-                    b.HasKey("ActionId");
-
-                    b.HasIndex("DeliveryId");
-
-                    b.ToTable("DeliveryActions", (string)null);
                 });
 
             modelBuilder.Entity("ConcertSaga.DataPlatform.Data.DeliveryAttempt", b =>
@@ -174,6 +138,61 @@ namespace ConcertSaga.DataPlatform.Data.Migrations.Sqlite
                         {
                             Name = "data-platform"
                         });
+                });
+
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
+                {
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Operator")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("ActionId");
+
+                    b.HasIndex("At", "ActionId");
+
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
                 });
 
             modelBuilder.Entity("ConcertSaga.DataPlatform.Data.DeliveryAttempt", b =>

@@ -52,6 +52,61 @@ namespace ConcertSaga.Payments.Data.Migrations.Sqlite
 
                     b.ToTable("Payments");
                 });
+
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
+                {
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Operator")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("ActionId");
+
+                    b.HasIndex("At", "ActionId");
+
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
+                });
 #pragma warning restore 612, 618
         }
     }

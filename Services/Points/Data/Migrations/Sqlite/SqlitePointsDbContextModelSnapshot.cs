@@ -134,6 +134,9 @@ namespace ConcertSaga.Points.Data.Migrations.Sqlite
 
                     b.HasKey("ReservationId", "Attempt");
 
+                    b.HasIndex("CreatedAt")
+                        .HasFilter("\"Status\" = 'Refused'");
+
                     b.ToTable("PointDeductions");
                 });
 
@@ -156,6 +159,61 @@ namespace ConcertSaga.Points.Data.Migrations.Sqlite
                     b.HasKey("ReservationId");
 
                     b.ToTable("PointRefunds");
+                });
+
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
+                {
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Operator")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("ActionId");
+
+                    b.HasIndex("At", "ActionId");
+
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
                 });
 #pragma warning restore 612, 618
         }

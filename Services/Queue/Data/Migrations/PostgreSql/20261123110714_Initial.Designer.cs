@@ -25,7 +25,7 @@ namespace ConcertSaga.Queue.Data.Migrations.PostgreSql
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueCounter", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.WaitingRoom", b =>
                 {
                     b.Property<int>("ConcertId")
                         .HasColumnType("integer");
@@ -80,7 +80,7 @@ namespace ConcertSaga.Queue.Data.Migrations.PostgreSql
                     b.ToTable("QueueCounters", (string)null);
                 });
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueKey", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.SigningKey", b =>
                 {
                     b.Property<string>("Kid")
                         .HasMaxLength(64)
@@ -116,7 +116,7 @@ namespace ConcertSaga.Queue.Data.Migrations.PostgreSql
                     b.ToTable("QueueKeys", (string)null);
                 });
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueToken", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueEntry", b =>
                 {
                     b.Property<Guid>("TokenId")
                         .HasColumnType("uuid");

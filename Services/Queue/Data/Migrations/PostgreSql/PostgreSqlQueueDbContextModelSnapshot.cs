@@ -22,7 +22,148 @@ namespace ConcertSaga.Queue.Data.Migrations.PostgreSql
 
             NpgsqlModelBuilderExtensions.UseIdentityByDefaultColumns(modelBuilder);
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueCounter", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueEntry", b =>
+                {
+                    b.Property<Guid>("TokenId")
+                        .HasColumnType("uuid");
+
+                    b.Property<DateTimeOffset?>("BookUntil")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<DateTimeOffset?>("ClaimUntil")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<DateTimeOffset?>("ClaimedAt")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<DateTimeOffset?>("CompletedAt")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<int>("ConcertId")
+                        .HasColumnType("integer");
+
+                    b.Property<DateTimeOffset>("Exp")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<DateTimeOffset>("IssuedAt")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<long>("Number")
+                        .HasColumnType("bigint");
+
+                    b.Property<DateTimeOffset?>("OfferedAt")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<long?>("RevokedSequence")
+                        .HasColumnType("bigint");
+
+                    b.Property<DateTimeOffset?>("SlotUntil")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<string>("Status")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("character varying(16)");
+
+                    b.Property<string>("UserId")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)");
+
+                    b.HasKey("TokenId");
+
+                    b.HasIndex("Exp")
+                        .HasFilter("\"RevokedSequence\" IS NOT NULL");
+
+                    b.HasIndex("ConcertId", "Number")
+                        .IsUnique();
+
+                    b.HasIndex("ConcertId", "SlotUntil")
+                        .HasFilter("\"SlotUntil\" IS NOT NULL");
+
+                    b.HasIndex("UserId", "ConcertId")
+                        .IsUnique()
+                        .HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
+
+                    b.HasIndex(new[] { "UserId", "ConcertId" }, "IX_QueueTokens_Unused")
+                        .HasFilter("\"Status\" IN ('Left', 'Expired')");
+
+                    b.ToTable("QueueTokens", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueMark", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("QueueMarks", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.RoomSample", b =>
+                {
+                    b.Property<int>("ConcertId")
+                        .HasColumnType("integer");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<long>("Issued")
+                        .HasColumnType("bigint");
+
+                    b.Property<long>("Serving")
+                        .HasColumnType("bigint");
+
+                    b.Property<int>("SlotsTaken")
+                        .HasColumnType("integer");
+
+                    b.HasKey("ConcertId", "At");
+
+                    b.ToTable("QueueSamples", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.SigningKey", b =>
+                {
+                    b.Property<string>("Kid")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<byte[]>("Key")
+                        .IsRequired()
+                        .HasMaxLength(512)
+                        .HasColumnType("bytea");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("character varying(16)");
+
+                    b.Property<DateTimeOffset>("SignsFrom")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<DateTimeOffset>("SignsUntil")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<DateTimeOffset>("ValidUntil")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.HasKey("Kid");
+
+                    b.HasIndex("Kind", "SignsFrom")
+                        .IsUnique();
+
+                    b.ToTable("QueueKeys", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.WaitingRoom", b =>
                 {
                     b.Property<int>("ConcertId")
                         .HasColumnType("integer");
@@ -38,6 +179,10 @@ namespace ConcertSaga.Queue.Data.Migrations.PostgreSql
 
                     b.Property<TimeSpan?>("ClaimWindow")
                         .HasColumnType("interval");
+
+                    b.Property<string>("Gaps")
+                        .HasMaxLength(4000)
+                        .HasColumnType("character varying(4000)");
 
                     b.Property<TimeSpan?>("Interval")
                         .HasColumnType("interval");
@@ -77,103 +222,59 @@ namespace ConcertSaga.Queue.Data.Migrations.PostgreSql
                     b.ToTable("QueueCounters", (string)null);
                 });
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueKey", b =>
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
                 {
-                    b.Property<string>("Kid")
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
+                        .HasColumnType("character varying(2000)");
+
+                    b.Property<DateTimeOffset>("At")
                         .HasColumnType("timestamp with time zone");
 
-                    b.Property<byte[]>("Key")
-                        .IsRequired()
-                        .HasMaxLength(512)
-                        .HasColumnType("bytea");
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
+                        .HasColumnType("character varying(2000)");
 
-                    b.Property<string>("Kind")
-                        .IsRequired()
-                        .HasMaxLength(16)
-                        .HasColumnType("character varying(16)");
-
-                    b.Property<DateTimeOffset>("SignsFrom")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<DateTimeOffset>("SignsUntil")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<DateTimeOffset>("ValidUntil")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.HasKey("Kid");
-
-                    b.HasIndex("Kind", "SignsFrom")
-                        .IsUnique();
-
-                    b.ToTable("QueueKeys", (string)null);
-                });
-
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueToken", b =>
-                {
-                    b.Property<Guid>("TokenId")
-                        .HasColumnType("uuid");
-
-                    b.Property<DateTimeOffset?>("BookUntil")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<DateTimeOffset?>("ClaimUntil")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<DateTimeOffset?>("ClaimedAt")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<DateTimeOffset?>("CompletedAt")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<int>("ConcertId")
-                        .HasColumnType("integer");
-
-                    b.Property<DateTimeOffset>("Exp")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<DateTimeOffset>("IssuedAt")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<long>("Number")
-                        .HasColumnType("bigint");
-
-                    b.Property<long?>("RevokedSequence")
-                        .HasColumnType("bigint");
-
-                    b.Property<DateTimeOffset?>("SlotUntil")
-                        .HasColumnType("timestamp with time zone");
-
-                    b.Property<string>("Status")
-                        .IsRequired()
-                        .HasMaxLength(16)
-                        .HasColumnType("character varying(16)");
-
-                    b.Property<string>("UserId")
+                    b.Property<string>("Operator")
                         .IsRequired()
                         .HasMaxLength(200)
                         .HasColumnType("character varying(200)");
 
-                    b.HasKey("TokenId");
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("character varying(500)");
 
-                    b.HasIndex("Exp")
-                        .HasFilter("\"RevokedSequence\" IS NOT NULL");
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)");
 
-                    b.HasIndex("ConcertId", "Number")
-                        .IsUnique();
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)");
 
-                    b.HasIndex("ConcertId", "SlotUntil")
-                        .HasFilter("\"SlotUntil\" IS NOT NULL");
+                    b.HasKey("ActionId");
 
-                    b.HasIndex("UserId", "ConcertId")
-                        .IsUnique()
-                        .HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
+                    b.HasIndex("At", "ActionId");
 
-                    b.ToTable("QueueTokens", (string)null);
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
                 });
 #pragma warning restore 612, 618
         }

@@ -25,7 +25,7 @@ namespace ConcertSaga.Queue.Data.Migrations.SqlServer
 
             SqlServerModelBuilderExtensions.UseIdentityColumns(modelBuilder);
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueCounter", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.WaitingRoom", b =>
                 {
                     b.Property<int>("ConcertId")
                         .HasColumnType("int");
@@ -80,7 +80,7 @@ namespace ConcertSaga.Queue.Data.Migrations.SqlServer
                     b.ToTable("QueueCounters", (string)null);
                 });
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueKey", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.SigningKey", b =>
                 {
                     b.Property<string>("Kid")
                         .HasMaxLength(64)
@@ -117,7 +117,7 @@ namespace ConcertSaga.Queue.Data.Migrations.SqlServer
                     b.ToTable("QueueKeys", (string)null);
                 });
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueToken", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueEntry", b =>
                 {
                     b.Property<Guid>("TokenId")
                         .HasColumnType("uniqueidentifier");

@@ -22,7 +22,151 @@ namespace ConcertSaga.Queue.Data.Migrations.SqlServer
 
             SqlServerModelBuilderExtensions.UseIdentityColumns(modelBuilder);
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueCounter", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueEntry", b =>
+                {
+                    b.Property<Guid>("TokenId")
+                        .HasColumnType("uniqueidentifier");
+
+                    b.Property<DateTimeOffset?>("BookUntil")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<DateTimeOffset?>("ClaimUntil")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<DateTimeOffset?>("ClaimedAt")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<DateTimeOffset?>("CompletedAt")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<int>("ConcertId")
+                        .HasColumnType("int");
+
+                    b.Property<DateTimeOffset>("Exp")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<DateTimeOffset>("IssuedAt")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<long>("Number")
+                        .HasColumnType("bigint");
+
+                    b.Property<DateTimeOffset?>("OfferedAt")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<long?>("RevokedSequence")
+                        .HasColumnType("bigint");
+
+                    b.Property<DateTimeOffset?>("SlotUntil")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<string>("Status")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("nvarchar(16)");
+
+                    b.Property<string>("UserId")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("nvarchar(200)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("TokenId");
+
+                    b.HasIndex("Exp")
+                        .HasFilter("\"RevokedSequence\" IS NOT NULL");
+
+                    b.HasIndex("ConcertId", "Number")
+                        .IsUnique();
+
+                    b.HasIndex("ConcertId", "SlotUntil")
+                        .HasFilter("\"SlotUntil\" IS NOT NULL");
+
+                    b.HasIndex("UserId", "ConcertId")
+                        .IsUnique()
+                        .HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
+
+                    b.HasIndex(new[] { "UserId", "ConcertId" }, "IX_QueueTokens_Unused")
+                        .HasFilter("\"Status\" IN ('Left', 'Expired')");
+
+                    b.ToTable("QueueTokens", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueMark", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("datetimeoffset");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("QueueMarks", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.RoomSample", b =>
+                {
+                    b.Property<int>("ConcertId")
+                        .HasColumnType("int");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<long>("Issued")
+                        .HasColumnType("bigint");
+
+                    b.Property<long>("Serving")
+                        .HasColumnType("bigint");
+
+                    b.Property<int>("SlotsTaken")
+                        .HasColumnType("int");
+
+                    b.HasKey("ConcertId", "At");
+
+                    b.ToTable("QueueSamples", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.SigningKey", b =>
+                {
+                    b.Property<string>("Kid")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTimeOffset>("CreatedAt")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<byte[]>("Key")
+                        .IsRequired()
+                        .HasMaxLength(512)
+                        .HasColumnType("varbinary(512)");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("nvarchar(16)");
+
+                    b.Property<DateTimeOffset>("SignsFrom")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<DateTimeOffset>("SignsUntil")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<DateTimeOffset>("ValidUntil")
+                        .HasColumnType("datetimeoffset");
+
+                    b.HasKey("Kid");
+
+                    b.HasIndex("Kind", "SignsFrom")
+                        .IsUnique();
+
+                    b.ToTable("QueueKeys", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.WaitingRoom", b =>
                 {
                     b.Property<int>("ConcertId")
                         .HasColumnType("int");
@@ -38,6 +182,11 @@ namespace ConcertSaga.Queue.Data.Migrations.SqlServer
 
                     b.Property<TimeSpan?>("ClaimWindow")
                         .HasColumnType("time");
+
+                    b.Property<string>("Gaps")
+                        .HasMaxLength(4000)
+                        .HasColumnType("nvarchar(4000)")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<TimeSpan?>("Interval")
                         .HasColumnType("time");
@@ -77,105 +226,66 @@ namespace ConcertSaga.Queue.Data.Migrations.SqlServer
                     b.ToTable("QueueCounters", (string)null);
                 });
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueKey", b =>
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
                 {
-                    b.Property<string>("Kid")
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("uniqueidentifier");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
                         .HasMaxLength(64)
                         .HasColumnType("nvarchar(64)")
                         .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<DateTimeOffset>("CreatedAt")
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
+                        .HasColumnType("nvarchar(2000)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTimeOffset>("At")
                         .HasColumnType("datetimeoffset");
 
-                    b.Property<byte[]>("Key")
-                        .IsRequired()
-                        .HasMaxLength(512)
-                        .HasColumnType("varbinary(512)");
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
+                        .HasColumnType("nvarchar(2000)")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.Property<string>("Kind")
-                        .IsRequired()
-                        .HasMaxLength(16)
-                        .HasColumnType("nvarchar(16)");
-
-                    b.Property<DateTimeOffset>("SignsFrom")
-                        .HasColumnType("datetimeoffset");
-
-                    b.Property<DateTimeOffset>("SignsUntil")
-                        .HasColumnType("datetimeoffset");
-
-                    b.Property<DateTimeOffset>("ValidUntil")
-                        .HasColumnType("datetimeoffset");
-
-                    b.HasKey("Kid");
-
-                    b.HasIndex("Kind", "SignsFrom")
-                        .IsUnique();
-
-                    b.ToTable("QueueKeys", (string)null);
-                });
-
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueToken", b =>
-                {
-                    b.Property<Guid>("TokenId")
-                        .HasColumnType("uniqueidentifier");
-
-                    b.Property<DateTimeOffset?>("BookUntil")
-                        .HasColumnType("datetimeoffset");
-
-                    b.Property<DateTimeOffset?>("ClaimUntil")
-                        .HasColumnType("datetimeoffset");
-
-                    b.Property<DateTimeOffset?>("ClaimedAt")
-                        .HasColumnType("datetimeoffset");
-
-                    b.Property<DateTimeOffset?>("CompletedAt")
-                        .HasColumnType("datetimeoffset");
-
-                    b.Property<int>("ConcertId")
-                        .HasColumnType("int");
-
-                    b.Property<DateTimeOffset>("Exp")
-                        .HasColumnType("datetimeoffset");
-
-                    b.Property<DateTimeOffset>("IssuedAt")
-                        .HasColumnType("datetimeoffset");
-
-                    b.Property<long>("Number")
-                        .HasColumnType("bigint");
-
-                    b.Property<long?>("RevokedSequence")
-                        .HasColumnType("bigint");
-
-                    b.Property<DateTimeOffset?>("SlotUntil")
-                        .HasColumnType("datetimeoffset");
-
-                    b.Property<string>("Status")
-                        .IsRequired()
-                        .HasMaxLength(16)
-                        .HasColumnType("nvarchar(16)");
-
-                    b.Property<string>("UserId")
+                    b.Property<string>("Operator")
                         .IsRequired()
                         .HasMaxLength(200)
                         .HasColumnType("nvarchar(200)")
                         .UseCollation("Latin1_General_100_BIN2");
 
-                    b.HasKey("TokenId");
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("nvarchar(500)")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.HasIndex("Exp")
-                        .HasFilter("\"RevokedSequence\" IS NOT NULL");
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.HasIndex("ConcertId", "Number")
-                        .IsUnique();
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("nvarchar(200)")
+                        .UseCollation("Latin1_General_100_BIN2");
 
-                    b.HasIndex("ConcertId", "SlotUntil")
-                        .HasFilter("\"SlotUntil\" IS NOT NULL");
+                    b.HasKey("ActionId");
 
-                    b.HasIndex("UserId", "ConcertId")
-                        .IsUnique()
-                        .HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
+                    b.HasIndex("At", "ActionId");
 
-                    b.ToTable("QueueTokens", (string)null);
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
                 });
 #pragma warning restore 612, 618
         }

@@ -20,7 +20,7 @@ namespace ConcertSaga.Queue.Data.Migrations.Sqlite
 #pragma warning disable 612, 618
             modelBuilder.HasAnnotation("ProductVersion", "10.0.15");
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueCounter", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.WaitingRoom", b =>
                 {
                     b.Property<int>("ConcertId")
                         .HasColumnType("INTEGER");
@@ -75,7 +75,7 @@ namespace ConcertSaga.Queue.Data.Migrations.Sqlite
                     b.ToTable("QueueCounters", (string)null);
                 });
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueKey", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.SigningKey", b =>
                 {
                     b.Property<string>("Kid")
                         .HasMaxLength(64)
@@ -111,7 +111,7 @@ namespace ConcertSaga.Queue.Data.Migrations.Sqlite
                     b.ToTable("QueueKeys", (string)null);
                 });
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueToken", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueEntry", b =>
                 {
                     b.Property<Guid>("TokenId")
                         .HasColumnType("TEXT");

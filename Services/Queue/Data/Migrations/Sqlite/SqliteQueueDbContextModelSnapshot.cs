@@ -17,7 +17,148 @@ namespace ConcertSaga.Queue.Data.Migrations.Sqlite
 #pragma warning disable 612, 618
             modelBuilder.HasAnnotation("ProductVersion", "10.0.15");
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueCounter", b =>
+            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueEntry", b =>
+                {
+                    b.Property<Guid>("TokenId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime?>("BookUntil")
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime?>("ClaimUntil")
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime?>("ClaimedAt")
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime?>("CompletedAt")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("ConcertId")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<DateTime>("Exp")
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("IssuedAt")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Number")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<DateTime?>("OfferedAt")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long?>("RevokedSequence")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<DateTime?>("SlotUntil")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Status")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("UserId")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("TokenId");
+
+                    b.HasIndex("Exp")
+                        .HasFilter("\"RevokedSequence\" IS NOT NULL");
+
+                    b.HasIndex("ConcertId", "Number")
+                        .IsUnique();
+
+                    b.HasIndex("ConcertId", "SlotUntil")
+                        .HasFilter("\"SlotUntil\" IS NOT NULL");
+
+                    b.HasIndex("UserId", "ConcertId")
+                        .IsUnique()
+                        .HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
+
+                    b.HasIndex(new[] { "UserId", "ConcertId" }, "IX_QueueTokens_Unused")
+                        .HasFilter("\"Status\" IN ('Left', 'Expired')");
+
+                    b.ToTable("QueueTokens", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueMark", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Name");
+
+                    b.ToTable("QueueMarks", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.RoomSample", b =>
+                {
+                    b.Property<int>("ConcertId")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Issued")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Serving")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("SlotsTaken")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("ConcertId", "At");
+
+                    b.ToTable("QueueSamples", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.SigningKey", b =>
+                {
+                    b.Property<string>("Kid")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("CreatedAt")
+                        .HasColumnType("TEXT");
+
+                    b.Property<byte[]>("Key")
+                        .IsRequired()
+                        .HasMaxLength(512)
+                        .HasColumnType("BLOB");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasMaxLength(16)
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("SignsFrom")
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("SignsUntil")
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("ValidUntil")
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Kid");
+
+                    b.HasIndex("Kind", "SignsFrom")
+                        .IsUnique();
+
+                    b.ToTable("QueueKeys", (string)null);
+                });
+
+            modelBuilder.Entity("ConcertSaga.Queue.Data.WaitingRoom", b =>
                 {
                     b.Property<int>("ConcertId")
                         .HasColumnType("INTEGER");
@@ -32,6 +173,10 @@ namespace ConcertSaga.Queue.Data.Migrations.Sqlite
                         .HasColumnType("TEXT");
 
                     b.Property<TimeSpan?>("ClaimWindow")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Gaps")
+                        .HasMaxLength(4000)
                         .HasColumnType("TEXT");
 
                     b.Property<TimeSpan?>("Interval")
@@ -72,103 +217,59 @@ namespace ConcertSaga.Queue.Data.Migrations.Sqlite
                     b.ToTable("QueueCounters", (string)null);
                 });
 
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueKey", b =>
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
                 {
-                    b.Property<string>("Kid")
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
                         .HasMaxLength(64)
                         .HasColumnType("TEXT");
 
-                    b.Property<DateTime>("CreatedAt")
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
                         .HasColumnType("TEXT");
 
-                    b.Property<byte[]>("Key")
-                        .IsRequired()
-                        .HasMaxLength(512)
-                        .HasColumnType("BLOB");
-
-                    b.Property<string>("Kind")
-                        .IsRequired()
-                        .HasMaxLength(16)
+                    b.Property<DateTime>("At")
                         .HasColumnType("TEXT");
 
-                    b.Property<DateTime>("SignsFrom")
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
                         .HasColumnType("TEXT");
 
-                    b.Property<DateTime>("SignsUntil")
-                        .HasColumnType("TEXT");
-
-                    b.Property<DateTime>("ValidUntil")
-                        .HasColumnType("TEXT");
-
-                    b.HasKey("Kid");
-
-                    b.HasIndex("Kind", "SignsFrom")
-                        .IsUnique();
-
-                    b.ToTable("QueueKeys", (string)null);
-                });
-
-            modelBuilder.Entity("ConcertSaga.Queue.Data.QueueToken", b =>
-                {
-                    b.Property<Guid>("TokenId")
-                        .HasColumnType("TEXT");
-
-                    b.Property<DateTime?>("BookUntil")
-                        .HasColumnType("TEXT");
-
-                    b.Property<DateTime?>("ClaimUntil")
-                        .HasColumnType("TEXT");
-
-                    b.Property<DateTime?>("ClaimedAt")
-                        .HasColumnType("TEXT");
-
-                    b.Property<DateTime?>("CompletedAt")
-                        .HasColumnType("TEXT");
-
-                    b.Property<int>("ConcertId")
-                        .HasColumnType("INTEGER");
-
-                    b.Property<DateTime>("Exp")
-                        .HasColumnType("TEXT");
-
-                    b.Property<DateTime>("IssuedAt")
-                        .HasColumnType("TEXT");
-
-                    b.Property<long>("Number")
-                        .HasColumnType("INTEGER");
-
-                    b.Property<long?>("RevokedSequence")
-                        .HasColumnType("INTEGER");
-
-                    b.Property<DateTime?>("SlotUntil")
-                        .HasColumnType("TEXT");
-
-                    b.Property<string>("Status")
-                        .IsRequired()
-                        .HasMaxLength(16)
-                        .HasColumnType("TEXT");
-
-                    b.Property<string>("UserId")
+                    b.Property<string>("Operator")
                         .IsRequired()
                         .HasMaxLength(200)
                         .HasColumnType("TEXT");
 
-                    b.HasKey("TokenId");
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("TEXT");
 
-                    b.HasIndex("Exp")
-                        .HasFilter("\"RevokedSequence\" IS NOT NULL");
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
 
-                    b.HasIndex("ConcertId", "Number")
-                        .IsUnique();
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
 
-                    b.HasIndex("ConcertId", "SlotUntil")
-                        .HasFilter("\"SlotUntil\" IS NOT NULL");
+                    b.HasKey("ActionId");
 
-                    b.HasIndex("UserId", "ConcertId")
-                        .IsUnique()
-                        .HasFilter("\"Status\" IN ('Waiting', 'Offered', 'Active')");
+                    b.HasIndex("At", "ActionId");
 
-                    b.ToTable("QueueTokens", (string)null);
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
                 });
 #pragma warning restore 612, 618
         }

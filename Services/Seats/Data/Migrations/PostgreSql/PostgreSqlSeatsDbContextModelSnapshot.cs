@@ -33,6 +33,13 @@ namespace ConcertSaga.Seats.Data.Migrations.PostgreSql
                     b.Property<DateTimeOffset>("SaleOpensAt")
                         .HasColumnType("timestamp with time zone");
 
+                    b.Property<string>("TimeZone")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasDefaultValue("UTC");
+
                     b.Property<string>("Title")
                         .IsRequired()
                         .HasMaxLength(200)
@@ -56,6 +63,9 @@ namespace ConcertSaga.Seats.Data.Migrations.PostgreSql
                     b.Property<int>("AvailableSeats")
                         .HasColumnType("integer");
 
+                    b.Property<DateTimeOffset?>("CancelledAt")
+                        .HasColumnType("timestamp with time zone");
+
                     b.Property<int>("ConcertId")
                         .HasColumnType("integer");
 
@@ -64,6 +74,10 @@ namespace ConcertSaga.Seats.Data.Migrations.PostgreSql
 
                     b.Property<int>("TotalSeats")
                         .HasColumnType("integer");
+
+                    b.Property<string>("VenuePlanId")
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)");
 
                     b.Property<long>("Version")
                         .HasColumnType("bigint");
@@ -151,9 +165,82 @@ namespace ConcertSaga.Seats.Data.Migrations.PostgreSql
 
                     b.HasKey("ReservationId");
 
+                    b.HasIndex("UpdatedAt")
+                        .HasFilter("\"Status\" IN ('Refused', 'Released')");
+
                     b.HasIndex("UserId", "ConcertId");
 
                     b.ToTable("SeatHolds");
+                });
+
+            modelBuilder.Entity("ConcertSaga.Seats.Data.VenuePlan", b =>
+                {
+                    b.Property<string>("VenuePlanId")
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)");
+
+                    b.Property<byte[]>("Content")
+                        .IsRequired()
+                        .HasColumnType("bytea");
+
+                    b.HasKey("VenuePlanId");
+
+                    b.ToTable("VenuePlans");
+                });
+
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
+                {
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("uuid");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)");
+
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
+                        .HasColumnType("character varying(2000)");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone");
+
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
+                        .HasColumnType("character varying(2000)");
+
+                    b.Property<string>("Operator")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("character varying(500)");
+
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)");
+
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)");
+
+                    b.HasKey("ActionId");
+
+                    b.HasIndex("At", "ActionId");
+
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
                 });
 
             modelBuilder.Entity("ConcertSaga.Seats.Data.Schedule", b =>

@@ -33,6 +33,14 @@ namespace ConcertSaga.Seats.Data.Migrations.SqlServer
                     b.Property<DateTimeOffset>("SaleOpensAt")
                         .HasColumnType("datetimeoffset");
 
+                    b.Property<string>("TimeZone")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .HasDefaultValue("UTC")
+                        .UseCollation("Latin1_General_100_BIN2");
+
                     b.Property<string>("Title")
                         .IsRequired()
                         .HasMaxLength(200)
@@ -58,6 +66,9 @@ namespace ConcertSaga.Seats.Data.Migrations.SqlServer
                     b.Property<int>("AvailableSeats")
                         .HasColumnType("int");
 
+                    b.Property<DateTimeOffset?>("CancelledAt")
+                        .HasColumnType("datetimeoffset");
+
                     b.Property<int>("ConcertId")
                         .HasColumnType("int");
 
@@ -66,6 +77,11 @@ namespace ConcertSaga.Seats.Data.Migrations.SqlServer
 
                     b.Property<int>("TotalSeats")
                         .HasColumnType("int");
+
+                    b.Property<string>("VenuePlanId")
+                        .HasMaxLength(32)
+                        .HasColumnType("nvarchar(32)")
+                        .UseCollation("Latin1_General_100_BIN2");
 
                     b.Property<long>("Version")
                         .HasColumnType("bigint");
@@ -153,9 +169,90 @@ namespace ConcertSaga.Seats.Data.Migrations.SqlServer
 
                     b.HasKey("ReservationId");
 
+                    b.HasIndex("UpdatedAt")
+                        .HasFilter("\"Status\" IN ('Refused', 'Released')");
+
                     b.HasIndex("UserId", "ConcertId");
 
                     b.ToTable("SeatHolds");
+                });
+
+            modelBuilder.Entity("ConcertSaga.Seats.Data.VenuePlan", b =>
+                {
+                    b.Property<string>("VenuePlanId")
+                        .HasMaxLength(32)
+                        .HasColumnType("nvarchar(32)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<byte[]>("Content")
+                        .IsRequired()
+                        .HasColumnType("varbinary(max)");
+
+                    b.HasKey("VenuePlanId");
+
+                    b.ToTable("VenuePlans");
+                });
+
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
+                {
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("uniqueidentifier");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
+                        .HasColumnType("nvarchar(2000)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("datetimeoffset");
+
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
+                        .HasColumnType("nvarchar(2000)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Operator")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("nvarchar(200)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("nvarchar(500)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("nvarchar(64)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("nvarchar(200)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
+                    b.HasKey("ActionId");
+
+                    b.HasIndex("At", "ActionId");
+
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
                 });
 
             modelBuilder.Entity("ConcertSaga.Seats.Data.Schedule", b =>

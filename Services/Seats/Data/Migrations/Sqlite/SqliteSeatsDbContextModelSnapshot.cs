@@ -28,6 +28,13 @@ namespace ConcertSaga.Seats.Data.Migrations.Sqlite
                     b.Property<DateTime>("SaleOpensAt")
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("TimeZone")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT")
+                        .HasDefaultValue("UTC");
+
                     b.Property<string>("Title")
                         .IsRequired()
                         .HasMaxLength(200)
@@ -51,6 +58,9 @@ namespace ConcertSaga.Seats.Data.Migrations.Sqlite
                     b.Property<int>("AvailableSeats")
                         .HasColumnType("INTEGER");
 
+                    b.Property<DateTime?>("CancelledAt")
+                        .HasColumnType("TEXT");
+
                     b.Property<int>("ConcertId")
                         .HasColumnType("INTEGER");
 
@@ -59,6 +69,10 @@ namespace ConcertSaga.Seats.Data.Migrations.Sqlite
 
                     b.Property<int>("TotalSeats")
                         .HasColumnType("INTEGER");
+
+                    b.Property<string>("VenuePlanId")
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
 
                     b.Property<long>("Version")
                         .HasColumnType("INTEGER");
@@ -144,9 +158,82 @@ namespace ConcertSaga.Seats.Data.Migrations.Sqlite
 
                     b.HasKey("ReservationId");
 
+                    b.HasIndex("UpdatedAt")
+                        .HasFilter("\"Status\" IN ('Refused', 'Released')");
+
                     b.HasIndex("UserId", "ConcertId");
 
                     b.ToTable("SeatHolds");
+                });
+
+            modelBuilder.Entity("ConcertSaga.Seats.Data.VenuePlan", b =>
+                {
+                    b.Property<string>("VenuePlanId")
+                        .HasMaxLength(32)
+                        .HasColumnType("TEXT");
+
+                    b.Property<byte[]>("Content")
+                        .IsRequired()
+                        .HasColumnType("BLOB");
+
+                    b.HasKey("VenuePlanId");
+
+                    b.ToTable("VenuePlans");
+                });
+
+            modelBuilder.Entity("ConcertSaga.Shared.Hosting.Operators.OperatorAction", b =>
+                {
+                    b.Property<Guid>("ActionId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Action")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("After")
+                        .HasMaxLength(2000)
+                        .HasColumnType("TEXT");
+
+                    b.Property<DateTime>("At")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Before")
+                        .HasMaxLength(2000)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Operator")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasMaxLength(500)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Refusal")
+                        .HasMaxLength(64)
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Target")
+                        .IsRequired()
+                        .HasMaxLength(200)
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("ActionId");
+
+                    b.HasIndex("At", "ActionId");
+
+                    b.HasIndex("Target", "At");
+
+                    b.HasIndex("Action", "At", "ActionId");
+
+                    b.HasIndex("Operator", "At", "ActionId");
+
+                    b.HasIndex("Operator", "Action", "At", "ActionId");
+
+                    b.ToTable("OperatorActions", (string)null);
                 });
 
             modelBuilder.Entity("ConcertSaga.Seats.Data.Schedule", b =>

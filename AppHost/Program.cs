@@ -1,0 +1,3 @@
+using ConcertSaga.AppHost;
+
+return await LocalProduct.RunAsync(args);

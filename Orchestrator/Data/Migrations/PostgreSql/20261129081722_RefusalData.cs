@@ -1,0 +1,40 @@
+﻿using System;
+using Microsoft.EntityFrameworkCore.Migrations;
+
+#nullable disable
+
+namespace ConcertSaga.Orchestrator.Data.Migrations.PostgreSql
+{
+    /// <inheritdoc />
+    public partial class RefusalData : Migration
+    {
+        /// <inheritdoc />
+        protected override void Up(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.AddColumn<Guid>(
+                name: "BlockedBy",
+                table: "Reservations",
+                type: "uuid",
+                nullable: true);
+
+            migrationBuilder.AddColumn<string>(
+                name: "RefusedSeats",
+                table: "Reservations",
+                type: "character varying(500)",
+                maxLength: 500,
+                nullable: true);
+        }
+
+        /// <inheritdoc />
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.DropColumn(
+                name: "BlockedBy",
+                table: "Reservations");
+
+            migrationBuilder.DropColumn(
+                name: "RefusedSeats",
+                table: "Reservations");
+        }
+    }
+}

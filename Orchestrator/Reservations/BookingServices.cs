@@ -1,0 +1,9 @@
+using MassTransit;
+using Microsoft.Extensions.Options;
+
+namespace ConcertSaga.Orchestrator.Reservations;
+
+/// <summary>The services of the handlers of <c>/api/reservations</c>.</summary>
+public sealed record BookingServices(
+    OrchestratorDbContext Database, ReservationAdmission Admission, AnswerWaiter Answers, BookingGate Gate, RefusalLimit Refusals,
+    ScheduleClient Schedules, ISendEndpointProvider Bus, IOptions<ReservationOptions> Options, TimeProvider Clock);

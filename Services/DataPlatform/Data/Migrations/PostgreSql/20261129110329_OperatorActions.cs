@@ -1,0 +1,91 @@
+﻿using System;
+using Microsoft.EntityFrameworkCore.Migrations;
+
+#nullable disable
+
+namespace ConcertSaga.DataPlatform.Data.Migrations.PostgreSql
+{
+    /// <inheritdoc />
+    public partial class OperatorActions : Migration
+    {
+        /// <inheritdoc />
+        protected override void Up(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.CreateTable(
+                name: "OperatorActions",
+                columns: table => new
+                {
+                    ActionId = table.Column<Guid>(type: "uuid", nullable: false),
+                    At = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    Operator = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: false),
+                    Action = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
+                    Target = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: false),
+                    Reason = table.Column<string>(type: "character varying(500)", maxLength: 500, nullable: false),
+                    Before = table.Column<string>(type: "character varying(2000)", maxLength: 2000, nullable: true),
+                    After = table.Column<string>(type: "character varying(2000)", maxLength: 2000, nullable: true),
+                    Refusal = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_OperatorActions", x => x.ActionId);
+                });
+
+            migrationBuilder.CreateIndex(
+                name: "IX_OperatorActions_At_ActionId",
+                table: "OperatorActions",
+                columns: new[] { "At", "ActionId" });
+
+            migrationBuilder.CreateIndex(
+                name: "IX_OperatorActions_Target_At",
+                table: "OperatorActions",
+                columns: new[] { "Target", "At" });
+
+            migrationBuilder.Sql(
+                """
+                INSERT INTO "OperatorActions" ("ActionId", "At", "Operator", "Action", "Target", "Reason")
+                SELECT "ActionId", "At", "By", "Kind",
+                    CASE WHEN "DeliveryId" IS NULL THEN 'deliveries/destination' ELSE 'deliveries/' || "DeliveryId"::text END, "Reason"
+                FROM "DeliveryActions"
+                """);
+
+            migrationBuilder.DropTable(
+                name: "DeliveryActions");
+        }
+
+        /// <inheritdoc />
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.CreateTable(
+                name: "DeliveryActions",
+                columns: table => new
+                {
+                    ActionId = table.Column<Guid>(type: "uuid", nullable: false),
+                    At = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    By = table.Column<string>(type: "character varying(200)", maxLength: 200, nullable: false),
+                    DeliveryId = table.Column<Guid>(type: "uuid", nullable: true),
+                    Kind = table.Column<string>(type: "character varying(16)", maxLength: 16, nullable: false),
+                    Reason = table.Column<string>(type: "character varying(500)", maxLength: 500, nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_DeliveryActions", x => x.ActionId);
+                });
+
+            migrationBuilder.CreateIndex(
+                name: "IX_DeliveryActions_DeliveryId",
+                table: "DeliveryActions",
+                column: "DeliveryId");
+
+            migrationBuilder.Sql(
+                """
+                INSERT INTO "DeliveryActions" ("ActionId", "At", "By", "Kind", "DeliveryId", "Reason")
+                SELECT "ActionId", "At", "Operator", "Action",
+                    CASE WHEN "Target" = 'deliveries/destination' THEN NULL ELSE substr("Target", 12)::uuid END, "Reason"
+                FROM "OperatorActions"
+                """);
+
+            migrationBuilder.DropTable(
+                name: "OperatorActions");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+﻿using System;
+using Microsoft.EntityFrameworkCore.Migrations;
+
+#nullable disable
+
+namespace ConcertSaga.DataPlatform.Data.Migrations.Sqlite
+{
+    /// <inheritdoc />
+    public partial class OperatorActions : Migration
+    {
+        /// <inheritdoc />
+        protected override void Up(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.CreateTable(
+                name: "OperatorActions",
+                columns: table => new
+                {
+                    ActionId = table.Column<Guid>(type: "TEXT", nullable: false),
+                    At = table.Column<DateTime>(type: "TEXT", nullable: false),
+                    Operator = table.Column<string>(type: "TEXT", maxLength: 200, nullable: false),
+                    Action = table.Column<string>(type: "TEXT", maxLength: 64, nullable: false),
+                    Target = table.Column<string>(type: "TEXT", maxLength: 200, nullable: false),
+                    Reason = table.Column<string>(type: "TEXT", maxLength: 500, nullable: false),
+                    Before = table.Column<string>(type: "TEXT", maxLength: 2000, nullable: true),
+                    After = table.Column<string>(type: "TEXT", maxLength: 2000, nullable: true),
+                    Refusal = table.Column<string>(type: "TEXT", maxLength: 64, nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_OperatorActions", x => x.ActionId);
+                });
+
+            migrationBuilder.CreateIndex(
+                name: "IX_OperatorActions_At_ActionId",
+                table: "OperatorActions",
+                columns: new[] { "At", "ActionId" });
+
+            migrationBuilder.CreateIndex(
+                name: "IX_OperatorActions_Target_At",
+                table: "OperatorActions",
+                columns: new[] { "Target", "At" });
+
+            migrationBuilder.Sql(
+                """
+                INSERT INTO "OperatorActions" ("ActionId", "At", "Operator", "Action", "Target", "Reason")
+                SELECT "ActionId", "At", "By", "Kind",
+                    CASE WHEN "DeliveryId" IS NULL THEN 'deliveries/destination' ELSE 'deliveries/' || lower("DeliveryId") END, "Reason"
+                FROM "DeliveryActions"
+                """);
+
+            migrationBuilder.DropTable(
+                name: "DeliveryActions");
+        }
+
+        /// <inheritdoc />
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.CreateTable(
+                name: "DeliveryActions",
+                columns: table => new
+                {
+                    ActionId = table.Column<Guid>(type: "TEXT", nullable: false),
+                    At = table.Column<DateTime>(type: "TEXT", nullable: false),
+                    By = table.Column<string>(type: "TEXT", maxLength: 200, nullable: false),
+                    DeliveryId = table.Column<Guid>(type: "TEXT", nullable: true),
+                    Kind = table.Column<string>(type: "TEXT", maxLength: 16, nullable: false),
+                    Reason = table.Column<string>(type: "TEXT", maxLength: 500, nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("PK_DeliveryActions", x => x.ActionId);
+                });
+
+            migrationBuilder.CreateIndex(
+                name: "IX_DeliveryActions_DeliveryId",
+                table: "DeliveryActions",
+                column: "DeliveryId");
+
+            migrationBuilder.Sql(
+                """
+                INSERT INTO "DeliveryActions" ("ActionId", "At", "By", "Kind", "DeliveryId", "Reason")
+                SELECT "ActionId", "At", "Operator", "Action",
+                    CASE WHEN "Target" = 'deliveries/destination' THEN NULL ELSE upper(substr("Target", 12)) END, "Reason"
+                FROM "OperatorActions"
+                """);
+
+            migrationBuilder.DropTable(
+                name: "OperatorActions");
+        }
+    }
+}

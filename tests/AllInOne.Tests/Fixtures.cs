@@ -1,0 +1,4 @@
+using ConcertSaga.Testing.Servers;
+
+[assembly: AssemblyFixture(typeof(PostgreSqlServer))]
+[assembly: AssemblyFixture(typeof(RabbitMqServer))]

@@ -1,0 +1,3 @@
+using ConcertSaga.Testing.Servers;
+
+[assembly: AssemblyFixture(typeof(RabbitMqServer))]

@@ -1,0 +1,146 @@
+using System.Diagnostics;
+using ConcertSaga.EndToEnd.Tests.Client;
+using ConcertSaga.EndToEnd.Tests.Invariants;
+using ConcertSaga.Testing;
+
+namespace ConcertSaga.Kubernetes.Tests.Cluster;
+
+/// <summary>Operates the demo on a cluster while customers book. The figures are those of <c>docs/reliability.md</c>.</summary>
+[Trait("Category", "Cluster")]
+public sealed class ClusterTests(DemoFixture demo, ITestOutputHelper output)
+{
+    // Of a request that a process may have to answer with 503, with a reserve for two busy cores.
+    private static readonly TimeSpan MaxAnswerTime = TimeSpan.FromSeconds(35);
+
+    private static readonly TimeSpan Settling = TimeSpan.FromMinutes(1);
+
+    [Fact]
+    public async Task Demo_OnAnEmptyCluster_SellsASeatWithinFiveMinutes()
+    {
+        await demo.GetAsync();
+
+        output.WriteLine($"a seat was sold {demo.UntilSold.TotalSeconds:0} s after kubectl apply");
+        Assert.True(demo.UntilSold < TimeSpan.FromMinutes(5), demo.UntilSold.ToString());
+    }
+
+    [Fact]
+    public async Task Rollout_OfEveryProcess_FailsNoRequest()
+    {
+        var system = await demo.GetAsync();
+        await using var streams = await StreamWatch.StartAsync(system);
+
+        await UnderLoadAsync(system, mayFail: false, async () =>
+        {
+            foreach (var parts in system.Parts.Chunk(2))
+            {
+                await ClusterCommands.RunAsync(["rollout", "restart", .. parts.Select(part => $"deployment/{part}")]);
+                foreach (var part in parts)
+                    await ClusterCommands.AwaitRolloutAsync($"deployment/{part}");
+            }
+            // The old gateway closes the stream when it has drained.
+            await Eventually.TrueAsync(() => streams.Opened > 1, TimeSpan.FromSeconds(60), "the stream has moved to the new gateway");
+        });
+
+        output.WriteLine($"{streams.Opened} event streams one after the other");
+    }
+
+    [Fact]
+    public async Task Pods_OfTwoReplicas_AreReplacedAndScaledDownWithoutAFailedRequest()
+    {
+        var system = await demo.GetAsync();
+
+        await UnderLoadAsync(system, mayFail: false, async () =>
+        {
+            await system.ScaleAsync(2);
+            foreach (var part in system.Parts)
+            {
+                await ClusterCommands.RunAsync("delete", "--wait=false", (await ClusterCommands.PodsAsync(part))[0]);
+                await ClusterCommands.AwaitRolloutAsync($"deployment/{part}");
+            }
+            await system.ScaleAsync(1);
+        });
+    }
+
+    [Fact]
+    public async Task Drain_OfTheOnlyNode_LeavesOneGatewayAndFailsNoRequest()
+    {
+        var system = await demo.GetAsync();
+        var node = (await ClusterCommands.RunAsync("get", "nodes", "--output", "name")).Trim().Split('/')[1];
+
+        await UnderLoadAsync(system, mayFail: false, async () =>
+        {
+            await ClusterCommands.RunAsync("scale", "--replicas=2", "deployment/gateway");
+            await ClusterCommands.AwaitRolloutAsync("deployment/gateway");
+            try
+            {
+                var (code, _, error) = await ClusterCommands.TryAsync("drain", node, "--pod-selector=app.kubernetes.io/name=gateway",
+                    "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=20s");
+                Assert.True(code != 0 && error.Contains("disruption budget", StringComparison.Ordinal), error);
+                Assert.Equal("1", await ClusterCommands.RunAsync(
+                    "get", "deployment", "gateway", "--output", "jsonpath={.status.readyReplicas}"));
+            }
+            finally
+            {
+                await ClusterCommands.RunAsync("uncordon", node);
+            }
+            await ClusterCommands.AwaitRolloutAsync("deployment/gateway");
+            await ClusterCommands.RunAsync("scale", "--replicas=1", "deployment/gateway");
+        });
+    }
+
+    [Fact]
+    public async Task Processes_BehindTheGatewayKilledTogether_LoseNothing()
+    {
+        var system = await demo.GetAsync();
+        string[] parts = [.. system.Parts.Where(part => part != "gateway")];
+
+        await UnderLoadAsync(system, mayFail: true, async () =>
+        {
+            await Task.WhenAll(parts.Select(system.KillAsync));
+            foreach (var part in parts)
+                await system.StartAsync(part);
+        });
+    }
+
+    [Theory]
+    [InlineData("rabbitmq")]
+    [InlineData("postgresql")]
+    public async Task Server_Killed_RequestsGetA503AndNothingIsLost(string server)
+    {
+        var system = await demo.GetAsync();
+
+        await UnderLoadAsync(system, mayFail: true, async () =>
+        {
+            await system.KillAsync(server);
+            await Eventually.TrueAsync(async () => await ReadyReplicasAsync(server) == "", TimeSpan.FromSeconds(60), $"{server} is away");
+            await system.StartAsync(server);
+        });
+    }
+
+    private static async Task<string> ReadyReplicasAsync(string server) =>
+        (await ClusterCommands.RunAsync("get", "statefulset", server, "--output", "jsonpath={.status.readyReplicas}")).Trim('0');
+
+    // If requests may fail, then with 503 and in time.
+    private async Task UnderLoadAsync(DemoSystem system, bool mayFail, Func<Task> operate)
+    {
+        var leftByOthers = (await Books.ReadStatesAsync(system)).Keys.ToHashSet();
+        var watch = Stopwatch.StartNew();
+        using var shoppers = await ShopperCrowd.StartAsync(system, customers: 6, schedules: 1, seed: Random.Shared.Next());
+        await Eventually.TrueAsync(() => shoppers.Accepted >= 5, Settling, "reservations are accepted before");
+
+        await operate();
+
+        var operated = watch.Elapsed;
+        var before = shoppers.Accepted;
+        await Eventually.TrueAsync(() => shoppers.Accepted >= before + 5, Settling, "reservations are accepted afterwards");
+        output.WriteLine($"{operated.TotalSeconds:0} s: {await shoppers.CloseAsync()}");
+        foreach (var reason in shoppers.Repeated.GroupBy(reason => reason))
+            output.WriteLine($"{reason.Count()} × {reason.Key}");
+        // A customer who cancels often has to pause.
+        string[] failed = [.. shoppers.Repeated.Where(reason => !reason.StartsWith("429 ", StringComparison.Ordinal)
+            && !(mayFail && reason.StartsWith("503 ", StringComparison.Ordinal)))];
+        Assert.True(failed.Length == 0, string.Join('\n', failed));
+        Assert.True(shoppers.Slowest < MaxAnswerTime, $"An answer took {shoppers.Slowest}.");
+        shoppers.Check(await Auditor.CheckAsync(system, Settling, mayWait: leftByOthers));
+    }
+}

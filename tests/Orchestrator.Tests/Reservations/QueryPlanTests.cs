@@ -1,0 +1,150 @@
+using ConcertSaga.Orchestrator.Reservations;
+using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Http;
+using ConcertSaga.Testing;
+using ConcertSaga.Testing.Servers;
+using ConcertSaga.Testing.Services;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace ConcertSaga.Orchestrator.Tests.Reservations;
+
+/// <summary>With many reservations, the list of a customer and the sweeper still use their indexes.</summary>
+public sealed class QueryPlanTests(PostgreSqlServer server) : IClassFixture<PostgreSqlServer>
+{
+    private const int Rows = 20_000, Users = 50;
+
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    public static IEnumerable<object[]> Providers => TestDatabase.Providers;
+
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Queries_OnManyReservations_UseTheirIndexes(DatabaseProvider provider)
+    {
+        var sent = new SentStatements();
+        await using var orchestrator = await StartAsync(provider, sent);
+        await orchestrator.WithAsync<OrchestratorDbContext, bool>(FillAsync);
+        sent.Clear();
+        using var client = orchestrator.ClientOf("user-7");
+
+        await client.GetStringAsync("/api/reservations");
+        await client.GetStringAsync("/api/reservations?status=Confirmed");
+        await client.GetStringAsync("/api/tickets/revoked/1");
+        await Eventually.TrueAsync(() => sent.All.Any(IsSweep), Limit, "the sweeper has run");
+
+        // Other background work, such as counting, may have run meanwhile. Its own tests look at its plans.
+        var statements = sent.All.Where(statement => statement.Text.StartsWith("SELECT", StringComparison.Ordinal)
+            && statement.Text.Contains("FROM \"Reservations\"", StringComparison.Ordinal)
+            && (IsSweep(statement) || IsRevoked(statement) || statement.Text.Contains("\"UserId\" =", StringComparison.Ordinal))).ToList();
+        Assert.True(statements.Count >= 4);
+        await orchestrator.WithAsync<OrchestratorDbContext, bool>(async database =>
+        {
+            await database.Database.OpenConnectionAsync();
+            foreach (var statement in statements)
+            {
+                var plan = await QueryPlans.OfAsync(database.Database.GetDbConnection(), statement);
+                var index = IsSweep(statement) ? "IX_Reservations_Deadline"
+                    : IsRevoked(statement) ? "IX_Reservations_ScheduleId_ReservationId" : "IX_Reservations_UserId_CreatedAt";
+                Assert.True(plan.Scans.Count == 0 && plan.Indexes.Contains(index), $"{statement.Text}\n{plan.Text}");
+            }
+            return true;
+        });
+    }
+
+    /// <summary>However many reservations there are, finding those to delete reads no others.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Cleaner_OnManyReservations_UsesItsIndexes(DatabaseProvider provider)
+    {
+        var sent = new SentStatements();
+        await using var orchestrator = await StartAsync(provider, sent);
+        await orchestrator.WithAsync<OrchestratorDbContext, bool>(FillWithEndedAsync);
+        var before = TimeProvider.System.GetUtcNow().AddMinutes(-Rows + 100);
+        var after = new InstantKey<Guid>(before.AddMinutes(-50), Guid.CreateVersion7());
+        await orchestrator.WithAsync<OrchestratorDbContext, bool>(async database =>
+        {
+            await database.Database.OpenConnectionAsync();
+            foreach (var key in new InstantKey<Guid>?[] { null, after })
+            {
+                await CheckAsync(FinishedCleaner.Paid(database, before, key, 10), "IX_Reservations_UpdatedAt_ReservationId");
+                // The second index is as good: it contains only what ended unpaid.
+                foreach (var state in new[] { ReservationStates.Failed, ReservationStates.Cancelled })
+                    await CheckAsync(FinishedCleaner.Unpaid(database, state, before, key, 10),
+                        "IX_Reservations_CurrentState_CreatedAt_ReservationId", "IX_Reservations_CreatedAt_UserId");
+            }
+            return true;
+
+            async Task CheckAsync(IQueryable<EndedReservation> query, params string[] indexes)
+            {
+                sent.Clear();
+                await query.ToListAsync();
+                var statement = sent.All.First(other => other.Text.Contains("LIMIT", StringComparison.Ordinal)
+                    && other.Text.Contains("\"ConfirmedAt\" IS", StringComparison.Ordinal));
+                var plan = await QueryPlans.OfAsync(database.Database.GetDbConnection(), statement);
+                Assert.True(plan.Scans.Count == 0 && plan.Indexes.Intersect(indexes).Any(), $"{statement.Text}\n{plan.Text}");
+            }
+        });
+    }
+
+    private async Task<RunningService> StartAsync(DatabaseProvider provider, SentStatements sent)
+    {
+        IConfiguration? configuration = null;
+        return await RunningService.StartAsync(
+            "Orchestrator", await TestDatabase.CreateAsync(provider, server), TimeProvider.System,
+            builder =>
+            {
+                configuration = builder.Configuration;
+                builder.AddOrchestrator();
+                builder.Services.ConfigureDbContext<SqliteOrchestratorDbContext>(options => options.AddInterceptors(sent));
+                builder.Services.ConfigureDbContext<PostgreSqlOrchestratorDbContext>(options => options.AddInterceptors(sent));
+            },
+            bus => bus.AddOrchestratorConsumers(configuration!), app => app.MapOrchestrator());
+    }
+
+    // A statement of the sweeper, or of the repair of deadlines that lie too far ahead.
+    private static bool IsSweep(SentStatement statement) =>
+        statement.Text.Contains("\"Deadline\" <=", StringComparison.Ordinal)
+            || statement.Text.Contains("\"Deadline\" > @", StringComparison.Ordinal);
+
+    // One reservation in fifty has failed, and each ended a minute before the one before it.
+    private static async Task<bool> FillWithEndedAsync(OrchestratorDbContext database)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        database.AddRange(Enumerable.Range(0, Rows).Select(number => new Reservation
+        {
+            CorrelationId = Guid.CreateVersion7(now),
+            CurrentState = number % 50 == 0 ? ReservationStates.Failed : ReservationStates.Confirmed,
+            UserId = $"user-{number % Users}",
+            ScheduleId = 1,
+            SeatNumbers = [1],
+            ConfirmedAt = number % 50 == 0 ? null : now.AddMinutes(-number),
+            CreatedAt = now.AddMinutes(-number),
+            UpdatedAt = now.AddMinutes(-number)
+        }));
+        await database.SaveChangesAsync();
+        await database.Database.ExecuteSqlRawAsync("ANALYZE");
+        return true;
+    }
+    // The list of revoked tickets.
+    private static bool IsRevoked(SentStatement statement) =>
+        statement.Text.Contains("\"Outcome\" = 'Cancelled'", StringComparison.Ordinal);
+
+    private static async Task<bool> FillAsync(OrchestratorDbContext database)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        database.AddRange(Enumerable.Range(0, Rows).Select(number => new Reservation
+        {
+            CorrelationId = Guid.CreateVersion7(now),
+            CurrentState = number % 20 == 0 ? ReservationStates.AwaitingPayment : ReservationStates.Confirmed,
+            UserId = $"user-{number % Users}",
+            ScheduleId = 1,
+            SeatNumbers = [1],
+            Deadline = number % 20 == 0 ? now.AddHours(1) : null,
+            CreatedAt = now.AddSeconds(-number),
+            UpdatedAt = now
+        }));
+        await database.SaveChangesAsync();
+        await database.Database.ExecuteSqlRawAsync("ANALYZE");
+        return true;
+    }
+}

@@ -1,0 +1,42 @@
+namespace ConcertSaga.Simulation.Tests;
+
+/// <summary>
+/// The saga, the booking call and the consumers of all services keep every promise, however their statements and messages interleave and
+/// whichever process is killed. A failure prints its seed and the shortest story.
+/// </summary>
+public sealed class SimulationTests(ITestOutputHelper output)
+{
+    /// <summary>Seconds for new seeds, if another time is needed than that of every commit.</summary>
+    private const string TimeVariable = "CONCERT_SIMULATION_SECONDS";
+
+    // A minute is enough, unless the machine is busy.
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+
+    [Fact]
+    public async Task Reservations_UnderAnyInterleaving_KeepEveryPromise()
+    {
+        var seconds = int.Parse(Environment.GetEnvironmentVariable(TimeVariable)
+            ?? "15", System.Globalization.CultureInfo.InvariantCulture);
+        var seed = Random.Shared.Next(1_000_000_000);
+
+        // The thread of a test would continue flows on other threads.
+        var (found, stories, choices) = await Task.Run(() => Simulator.Run(Protection.None, seed, TimeSpan.FromSeconds(seconds)));
+
+        output.WriteLine($"{stories} stories of {choices} choices from seed {seed}");
+        Assert.True(found is null, found?.ToString());
+        Assert.True(stories > 0);
+    }
+
+    [Theory]
+    [InlineData(Protection.IdempotencyKey)]
+    [InlineData(Protection.DecisionRow)]
+    [InlineData(Protection.Tombstone)]
+    [InlineData(Protection.VersionCheck)]
+    public async Task Protection_TakenAway_IsMissed(Protection protection)
+    {
+        var (found, stories, _) = await Task.Run(() => Simulator.Run(protection, firstSeed: 1, Limit));
+
+        Assert.True(found is not null, $"{stories} stories need no {protection}");
+        output.WriteLine($"after {stories} stories, {found}");
+    }
+}

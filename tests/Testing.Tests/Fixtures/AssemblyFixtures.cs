@@ -1,0 +1,5 @@
+using ConcertSaga.Testing.Servers;
+using Xunit;
+
+[assembly: AssemblyFixture(typeof(PostgreSqlServer))]
+[assembly: AssemblyFixture(typeof(RabbitMqServer))]
