@@ -5,6 +5,7 @@ namespace ConcertSaga.EndToEnd.Tests;
 /// <summary>
 /// Rejects and duplicates each command. The outcome is right, steps are compensated in reverse, and no command is resent.
 /// </summary>
+[Trait("Part", "Faults")]
 public sealed class AnsweredFaultTests(FaultDrill systems) : IClassFixture<FaultDrill>
 {
     private const string Rejected = "\"RejectRate\": 1";

@@ -8,6 +8,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>Calls every route outside the waiting room through the gateway, and checks responses and refusals.</summary>
+[Trait("Part", "Sale")]
 public sealed class ApiTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker)
 {
     private const string Patient = "wait=10";

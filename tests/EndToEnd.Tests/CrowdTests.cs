@@ -9,6 +9,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>Books with a thousand customers at the same instant.</summary>
+[Trait("Part", "Sale")]
 public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
 {
     private const int CrowdSize = 1000;

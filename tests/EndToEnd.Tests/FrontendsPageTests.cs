@@ -9,6 +9,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>The purchase of <c>docs/frontends.md</c> works as it stands there.</summary>
+[Trait("Part", "Sale")]
 public sealed partial class FrontendsPageTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);

@@ -12,6 +12,7 @@ namespace ConcertSaga.EndToEnd.Tests;
 /// Plants one disagreement in a database. The check of its invariant finds exactly that one, the others find nothing, and the report on
 /// the reservation shows it too. After the repair, no check finds anything.
 /// </summary>
+[Trait("Part", "Faults")]
 public sealed class InvariantTests(InvariantTests.CleanSystem clean) : IClassFixture<InvariantTests.CleanSystem>
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);

@@ -13,6 +13,7 @@ namespace ConcertSaga.EndToEnd.Tests;
 /// Kills one part or several at once under load, repeatedly: customers buy, and operators intervene. <c>CONCERT_TEST_SEED</c> repeats the
 /// choices of a run; <c>CONCERT_TEST_KILLS</c> sets the number of kills.
 /// </summary>
+[Trait("Part", "Faults")]
 public sealed class KillTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
 {
     private static readonly (string, string)[] Settings =

@@ -9,6 +9,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>Operators end reservations whose last step gets no reply, long before the saga would resend it.</summary>
+[Trait("Part", "Faults")]
 public sealed class OperatorTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker)
 {
     private const string Route = "/ops/api/reservations";

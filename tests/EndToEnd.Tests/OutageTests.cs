@@ -10,6 +10,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>Stops the broker for 15 s, or for the seconds in <c>CONCERT_TEST_OUTAGE</c>.</summary>
+[Trait("Part", "Sale")]
 public sealed class OutageTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
 {
     private const int CrowdSize = 20;

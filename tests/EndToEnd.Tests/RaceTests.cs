@@ -8,6 +8,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>Sends competing requests at the same instant. Points stay exact, and each reservation has one outcome.</summary>
+[Trait("Part", "Sale")]
 public sealed class RaceTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
 {
     private const int CrowdSize = 20;

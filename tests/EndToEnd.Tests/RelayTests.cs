@@ -11,6 +11,7 @@ namespace ConcertSaga.EndToEnd.Tests;
 /// <summary>
 /// The data platform receives the outcomes of paid reservations. An outage of the platform affects only the relay.
 /// </summary>
+[Trait("Part", "Sale")]
 public sealed class RelayTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);

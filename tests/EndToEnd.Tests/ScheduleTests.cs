@@ -9,6 +9,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>Operators cancel and move schedules that customers have bought.</summary>
+[Trait("Part", "Sale")]
 public sealed class ScheduleTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
 {
     private const string Cancelled = "SCHEDULE_CANCELLED";

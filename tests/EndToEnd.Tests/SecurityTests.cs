@@ -6,6 +6,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>Internal routes stay unreachable, whatever path and headers a caller sends.</summary>
+[Trait("Part", "Sale")]
 public sealed class SecurityTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker)
 {
     public static TheoryData<SystemKind, string> InternalPaths()

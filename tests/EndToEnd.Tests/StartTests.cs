@@ -10,6 +10,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>Starts and ends AllInOne. A failed start prints one line with the reason.</summary>
+[Trait("Part", "Sale")]
 public sealed class StartTests(ITestOutputHelper output)
 {
     [Theory]

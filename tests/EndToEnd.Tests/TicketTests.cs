@@ -7,6 +7,7 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>A bought ticket opens the door, which is offline, until it is cancelled.</summary>
+[Trait("Part", "Sale")]
 public sealed class TicketTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker) : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("concertsaga-door-").FullName;

@@ -5,6 +5,7 @@ namespace ConcertSaga.EndToEnd.Tests;
 /// <summary>
 /// Drops and delays each command. It is resent, the outcome is right, steps are compensated in reverse, and the history records it.
 /// </summary>
+[Trait("Part", "Faults")]
 public sealed class UnansweredFaultTests(FaultDrill systems) : IClassFixture<FaultDrill>
 {
     private const string Dropped = "\"DropRate\": 1";

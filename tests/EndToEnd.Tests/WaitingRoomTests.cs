@@ -13,6 +13,7 @@ namespace ConcertSaga.EndToEnd.Tests;
 /// Calls the waiting room through the gateway, and checks what a pass opens and when it ends. An operator pauses and changes the waiting
 /// room of the last concert while it runs, so no system has to be restarted.
 /// </summary>
+[Trait("Part", "Sale")]
 public sealed class WaitingRoomTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, ITestOutputHelper output)
     : IAsyncDisposable
 {

@@ -30,13 +30,15 @@ internal sealed class ProcessMonitor(
             .ToList();
         if (options.Value.GatewayAddress is { } gateway)
             addresses.Add(("gateway", gateway));
+        // The time of the question: an answer that arrives late says nothing about later.
+        var asked = Clock.GetUtcNow();
         var answers = await Task.WhenAll(addresses.Select(async service => (service.Service,
             Report: await services.TryReadAsync<ProcessReport>(service.Address, "/internal/process", cancellationToken))));
-        Remember(await self.DescribeAsync(cancellationToken));
+        Remember(await self.DescribeAsync(cancellationToken), asked);
         foreach (var (_, report) in answers)
         {
             if (report is not null)
-                Remember(report);
+                Remember(report, asked);
         }
         Silent = [.. answers.Where(answer => answer.Report is null).Select(answer => answer.Service)];
         foreach (var (key, process) in _seen)
@@ -46,6 +48,6 @@ internal sealed class ProcessMonitor(
         }
     }
 
-    private void Remember(ProcessReport report) => _seen[(report.Service, report.Instance)] = new ProcessView(
-        report.Service, report.Instance, report.Version, report.StartedAt, report.Readiness, report.Reasons, Clock.GetUtcNow());
+    private void Remember(ProcessReport report, DateTimeOffset seen) => _seen[(report.Service, report.Instance)] = new ProcessView(
+        report.Service, report.Instance, report.Version, report.StartedAt, report.Readiness, report.Reasons, seen);
 }

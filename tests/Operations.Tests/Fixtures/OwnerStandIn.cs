@@ -43,6 +43,9 @@ internal sealed class OwnerStandIn : IAsyncDisposable
     /// <summary>Whether each request fails.</summary>
     public bool IsDown { get; set; }
 
+    /// <summary>Called before it says who it is.</summary>
+    public Action? Describing { get; set; }
+
     /// <summary>Whether it acts without recording, as if the messages had not been handled yet.</summary>
     public bool IsSlow { get; set; }
 
@@ -72,7 +75,10 @@ internal sealed class OwnerStandIn : IAsyncDisposable
             new WaitingRoomOverview([new WaitingRoomState(1, "Open", null, 2, 3, 4, 5)]));
         app.MapGet("/internal/overview/relay", () => new RelayOverview(1, null, 2, null, null, "Closed", null, null));
         app.MapGet("/internal/process", () =>
-            new ProcessReport("seats", "host-1", "1.2.3", DateTimeOffset.UnixEpoch, "Degraded", new() { ["broker"] = "Away." }));
+        {
+            owner.Describing?.Invoke();
+            return new ProcessReport("seats", "host-1", "1.2.3", DateTimeOffset.UnixEpoch, "Degraded", new() { ["broker"] = "Away." });
+        });
         await app.StartAsync();
         return owner;
     }

@@ -12,26 +12,27 @@ public sealed class RabbitMqServerTests
     {
         await using var server = new RabbitMqServer();
         var address = await server.CreateVirtualHostAsync("kept");
-        await UseAsync(address, async channel =>
-        {
-            // A classic queue, because the name of a new quorum queue reaches the disk only after a few seconds.
-            await channel.QueueDeclareAsync("kept", durable: true, exclusive: false, autoDelete: false);
-            foreach (var body in new byte[] { 1, 2 })
-                await channel.BasicPublishAsync("", "kept", mandatory: true, new BasicProperties { Persistent = true }, new[] { body });
-        });
+        await UseAsync(address, channel => channel.QueueDeclareAsync("kept", durable: true, exclusive: false, autoDelete: false));
+        await PublishAsync(address, 1);
 
-        await server.KillAsync();
+        await server.StopAsync();
         await Assert.ThrowsAnyAsync<Exception>(() => UseAsync(address, _ => Task.CompletedTask));
         await server.StartAsync();
         await AssertNextAsync(address, 1);
 
-        await server.StopAsync();
+        // Killed after the stop, which writes the name of the queue: a kill soon after a declaration can lose it.
+        await PublishAsync(address, 2);
+        await server.KillAsync();
         await Assert.ThrowsAnyAsync<Exception>(() => UseAsync(address, _ => Task.CompletedTask));
         await server.StartAsync();
         await AssertNextAsync(address, 2);
     }
 
-    // A broker that has just started may not know its queues yet, and closes the channel that asks for one.
+    private static Task PublishAsync(string address, byte body) => UseAsync(address, async channel =>
+        await channel.BasicPublishAsync("", "kept", mandatory: true, new BasicProperties { Persistent = true }, new[] { body }));
+
+    // A broker that has just started may not know its queues yet, and closes the channel that asks for one. One that was killed may deliver
+    // a message again that it had delivered.
     private static Task AssertNextAsync(string address, byte body) => Eventually.TrueAsync(async () =>
     {
         byte[]? received = null;
