@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Globalization;
+using ConcertSaga.Benchmarks.Choreographies;
 using ConcertSaga.Benchmarks.Gateways;
 using ConcertSaga.Benchmarks.Measuring;
 using ConcertSaga.Benchmarks.Operations;
@@ -14,8 +15,8 @@ using ConcertSaga.Testing.Servers;
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 var root = new RootCommand("Measures ConcertSaga on this machine, on loopback only. Starts its own servers and stops them at the end.")
 {
-    SagaCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(), GatewayCommand.CreateStorefront(),
-    QueueCommand.Create(), RelayCommand.Create(), LoadCommand.Create(), OperationsCommand.Create(), IndexStudy.CreateCommand(),
+    SagaCommand.Create(), ChoreographyCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(),
+    GatewayCommand.CreateStorefront(), QueueCommand.Create(), RelayCommand.Create(), LoadCommand.Create(), OperationsCommand.Create(), IndexStudy.CreateCommand(),
     SeatsCommand.Create(), SagaWorker.CreateCommand(), GatewayHost.CreateCommand()
 };
 var parsed = root.Parse(args);

@@ -6,7 +6,7 @@ namespace ConcertSaga.Benchmarks.Sagas;
 /// <param name="Quorum">Quorum queues instead of classic ones.</param>
 /// <param name="Database">Connection string of its own database.</param>
 /// <param name="Broker">Address of its own virtual host.</param>
-/// <param name="RememberSeconds">Deduplication window of ours; null for its default, which is longer than any burst.</param>
+/// <param name="RememberSeconds">Deduplication window of ours in seconds; null for its default, which is longer than any burst.</param>
 public sealed record SagaSettings(string Kind, int Concurrency, bool Quorum, string Database, Uri Broker, int? RememberSeconds)
 {
     /// <summary>Messages an endpoint fetches ahead.</summary>
@@ -28,15 +28,18 @@ internal interface ISagaVariant : IAsyncDisposable
 
 internal static class SagaVariantFactory
 {
-    /// <summary>The product's way, the limit with the same tools, and the transport without a database.</summary>
-    public const string Ours = "ours", Bare = "bare", Stock = "stock";
+    /// <summary>
+    /// The product's way, the limit with the same tools, the transport without a database, and the program of MassTransit's documentation.
+    /// </summary>
+    public const string Ours = "ours", Bare = "bare", Stock = "stock", Documented = "documented";
 
-    public static string[] Kinds { get; } = [Ours, Bare, Stock];
+    public static string[] Kinds { get; } = [Ours, Bare, Stock, Documented];
 
     public static ISagaVariant Create(SagaSettings settings) => settings.Kind switch
     {
         Ours => new OurSagaVariant(settings),
         Bare => new BareSagaVariant(settings),
+        Documented => new DocumentedSagaVariant(settings),
         _ => new StockSagaVariant(settings)
     };
 }

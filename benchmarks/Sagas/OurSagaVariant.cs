@@ -1,9 +1,7 @@
 using System.ComponentModel.DataAnnotations.Schema;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace ConcertSaga.Benchmarks.Sagas;
@@ -22,20 +20,12 @@ internal sealed class OurSagaVariant : ISagaVariant
     {
         _settings = settings;
         _source = NpgsqlDataSource.Create(settings.Database);
-        var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Logging.AddConsole().SetMinimumLevel(LogLevel.Warning);
-        builder.Services.AddSingleton(settings);
-        AddContext<SagaContext>(builder.Services);
-        AddContext<StepContext<Hold>>(builder.Services);
-        AddContext<StepContext<Deduct>>(builder.Services);
-        AddContext<StepContext<Confirm>>(builder.Services);
-        builder.Services.AddMassTransit(bus =>
+        _host = SagaPersistence.BuildHost(settings, bus =>
         {
-            bus.DisableUsageTelemetry();
-            bus.AddEntityFrameworkOutbox<SagaContext>(SetDuplicateWindow);
-            bus.AddEntityFrameworkOutbox<StepContext<Hold>>(SetDuplicateWindow);
-            bus.AddEntityFrameworkOutbox<StepContext<Deduct>>(SetDuplicateWindow);
-            bus.AddEntityFrameworkOutbox<StepContext<Confirm>>(SetDuplicateWindow);
+            SagaPersistence.AddContext<SagaContext>(bus, _source, settings.RememberSeconds);
+            SagaPersistence.AddContext<StepContext<Hold>>(bus, _source, settings.RememberSeconds);
+            SagaPersistence.AddContext<StepContext<Deduct>>(bus, _source, settings.RememberSeconds);
+            SagaPersistence.AddContext<StepContext<Confirm>>(bus, _source, settings.RememberSeconds);
             bus.AddSagaStateMachine<SagaMachine, SagaRow>().EntityFrameworkRepository(repository =>
                 {
                     repository.ConcurrencyMode = ConcurrencyMode.Optimistic;
@@ -50,7 +40,7 @@ internal sealed class OurSagaVariant : ISagaVariant
                 SagaTransport.AddEndpoint(transport, settings, SagaDatabase.SagaSchema, endpoint =>
                 {
                     SagaTransport.ReportFinal(endpoint);
-                    UseRetryAndOutbox<SagaContext>(endpoint, context);
+                    SagaPersistence.UseRetryAndOutbox<SagaContext>(endpoint, context);
                     endpoint.ConfigureSaga<SagaRow>(context);
                 });
                 AddStep<HoldConsumer, Hold>(SagaDatabase.HoldSchema);
@@ -61,20 +51,19 @@ internal sealed class OurSagaVariant : ISagaVariant
                     where TConsumer : class, IConsumer =>
                     SagaTransport.AddEndpoint(transport, settings, schema, endpoint =>
                     {
-                        UseRetryAndOutbox<StepContext<TCommand>>(endpoint, context);
+                        SagaPersistence.UseRetryAndOutbox<StepContext<TCommand>>(endpoint, context);
                         endpoint.ConfigureConsumer<TConsumer>(context);
                     });
             });
         });
-        _host = builder.Build();
     }
 
     public async Task StartAsync()
     {
-        await CreateTablesAsync<SagaContext>();
-        await CreateTablesAsync<StepContext<Hold>>();
-        await CreateTablesAsync<StepContext<Deduct>>();
-        await CreateTablesAsync<StepContext<Confirm>>();
+        await SagaPersistence.CreateTablesAsync<SagaContext>(_host, _source);
+        await SagaPersistence.CreateTablesAsync<StepContext<Hold>>(_host, _source);
+        await SagaPersistence.CreateTablesAsync<StepContext<Deduct>>(_host, _source);
+        await SagaPersistence.CreateTablesAsync<StepContext<Confirm>>(_host, _source);
         await _host.StartAsync();
     }
 
@@ -85,39 +74,6 @@ internal sealed class OurSagaVariant : ISagaVariant
         await _host.StopAsync();
         _host.Dispose();
         await _source.DisposeAsync();
-    }
-
-    private void SetDuplicateWindow(IEntityFrameworkOutboxConfigurator outbox)
-    {
-        if (_settings.RememberSeconds is { } seconds)
-            outbox.DuplicateDetectionWindow = TimeSpan.FromSeconds(seconds);
-    }
-
-    private static void UseRetryAndOutbox<TContext>(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
-        where TContext : DbContext
-    {
-        // The retry surrounds the outbox, so that each attempt has a fresh scope and transaction.
-        endpoint.UseMessageRetry(retry =>
-        {
-            retry.Handle<DbUpdateException>();
-            retry.Intervals(10, 50, 200, 1000);
-        });
-        endpoint.UseEntityFrameworkOutbox<TContext>(context);
-    }
-
-    private void AddContext<TContext>(IServiceCollection services)
-        where TContext : DbContext =>
-        services.AddDbContextPool<TContext>(options => options.UseNpgsql(_source));
-
-    private async Task CreateTablesAsync<TContext>()
-        where TContext : DbContext
-    {
-        await using var scope = _host.Services.CreateAsyncScope();
-        var database = scope.ServiceProvider.GetRequiredService<TContext>().Database;
-#pragma warning disable CA2100 // EF Core's own script.
-        await using var command = _source.CreateCommand(database.GenerateCreateScript());
-#pragma warning restore CA2100
-        await command.ExecuteNonQueryAsync();
     }
 }
 

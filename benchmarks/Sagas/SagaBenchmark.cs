@@ -12,7 +12,12 @@ internal static class SagaBenchmark
 {
     public const int MessagesPerSaga = 7;
 
+    // Bare keeps a connection per handler; with more of them, the documented programs beside it would reach the server's limit.
+    private const int BareConcurrency = 32;
+
     private static readonly int[] Concurrencies = [1, 2, 4, 8, 16, 32];
+
+    private static readonly int[] DocumentedConcurrencies = [16, 64];
 
     public static async Task<int> RunAsync(SagaPlan plan, CancellationToken cancellation)
     {
@@ -22,9 +27,7 @@ internal static class SagaBenchmark
         Console.WriteLine(machine);
         if (plan.SoakMinutes > 0)
             return await SagaSoak.RunAsync(servers, machine, plan, cancellation);
-        (string Name, string Kind, int Concurrency)[] variants = plan.Sweep
-            ? [.. Concurrencies.Select(concurrency => ($"ours, {concurrency} at a time", SagaVariantFactory.Ours, concurrency))]
-            : [.. plan.Variants.Select(kind => (kind, kind, plan.Concurrency))];
+        var variants = VariantsOf(plan);
         int?[] rates = plan.Sweep ? [null] : [null, .. plan.Rates.Select(rate => (int?)rate)];
 
         var runs = new List<SagaRun>();
@@ -56,7 +59,7 @@ internal static class SagaBenchmark
                 await run.DisposeAsync();
         }
 
-        var text = $"{Describe(plan, machine)}\n\n{TableOf(runs, rates)}";
+        var text = $"{Describe(plan, machine)}\n\n{TableOf(runs, rates)}{RatiosOf(runs)}";
         Console.WriteLine();
         Console.WriteLine(text);
         if (plan.Write)
@@ -70,15 +73,38 @@ internal static class SagaBenchmark
         return faults.Count == 0 ? 0 : 1;
     }
 
+    // The documented program runs with few and with many handlers, and always beside bare, because its figure is a ratio.
+    private static (string Name, string Kind, int Concurrency)[] VariantsOf(SagaPlan plan) => plan switch
+    {
+        { Sweep: true } =>
+            [.. Concurrencies.Select(concurrency => ($"ours, {concurrency} at a time", SagaVariantFactory.Ours, concurrency))],
+        { IsDocumented: true } =>
+        [
+            .. DocumentedConcurrencies.Select(concurrency =>
+                ($"documented, {concurrency} at a time", SagaVariantFactory.Documented, concurrency)),
+            .. plan.Variants.Except([SagaVariantFactory.Documented, SagaVariantFactory.Bare])
+                .Select(kind => (kind, kind, plan.Concurrency)),
+            (SagaVariantFactory.Bare, SagaVariantFactory.Bare, BareConcurrency)
+        ],
+        _ => [.. plan.Variants.Select(kind => (kind, kind, plan.Concurrency))]
+    };
+
     private static string NameOf(int? rate) => rate is { } perSecond ? $"{perSecond}/s" : "burst";
 
     private static string Describe(SagaPlan plan, string machine)
     {
         var queues = plan.Quorum ? "Quorum" : "Classic";
-        var concurrency = plan.Sweep ? "" : $"{plan.Concurrency} messages at a time on each of four endpoints, ";
+        var endpoints = plan switch
+        {
+            { Sweep: true } => $"prefetch {SagaSettings.Prefetch}",
+            { IsDocumented: true } =>
+                $"four endpoints; bare: {BareConcurrency} messages at a time, prefetch {SagaSettings.Prefetch}; "
+                + "documented: prefetch as named",
+            _ => $"{plan.Concurrency} messages at a time on each of four endpoints, prefetch {SagaSettings.Prefetch}"
+        };
         return $"""
             {machine}
-            {queues} queues, {concurrency}prefetch {SagaSettings.Prefetch};
+            {queues} queues, {endpoints};
             {plan.Rounds} interleaved rounds, each burst {plan.Sagas} sagas, after {plan.Warm} to warm up. Median (minimum–maximum).
             """;
     }
@@ -102,9 +128,17 @@ internal static class SagaBenchmark
         return table.ToString();
     }
 
+    private static string RatiosOf(List<SagaRun> runs)
+    {
+        var bare = runs.Find(run => run.Name == SagaVariantFactory.Bare);
+        var documented = runs.Where(run => run.Name.StartsWith(SagaVariantFactory.Documented, StringComparison.Ordinal));
+        return string.Concat(documented.Select(run =>
+            $"\n- {run.Name}: {run.SpeedBeside(bare!).ToText("0.00")} of the sagas per second of bare in the same round."));
+    }
+
     private static async Task WriteAsync(SagaPlan plan, List<SagaRun> runs, string text)
     {
-        var name = plan.Sweep ? "saga-sweep" : plan.Quorum ? "saga-quorum" : "saga";
+        var name = plan.Sweep ? "saga-sweep" : plan.IsDocumented ? "saga-documented" : plan.Quorum ? "saga-quorum" : "saga";
         var result = new StringBuilder(text).AppendLine();
         var speed = BarChart.Draw("Sagas per second, burst", [.. runs.Select(run =>
         {

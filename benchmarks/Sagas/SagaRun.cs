@@ -43,21 +43,17 @@ internal sealed class SagaRun : IAsyncDisposable
     {
         var address = await servers.Database.CreateDatabaseAsync($"saga_{kind}");
         var broker = new Uri(await servers.Broker.CreateVirtualHostAsync($"saga-{kind}"));
-        var connection = new NpgsqlConnectionStringBuilder(address)
-        {
-            ApplicationName = $"saga-{kind}",
-            MaxAutoPrepare = 100,
-            AutoPrepareMinUsages = 2,
-            MaxPoolSize = 4 * concurrency + 20,
-            NoResetOnClose = true,
-            Options = SagaDatabase.ConnectionOptions
-        };
+        var isDocumented = kind == SagaVariantFactory.Documented;
+        // The documented program has the driver's default. Three variants at a time would otherwise need more than the server allows.
+        var connection = SagaDatabase.ConnectionOf(address, $"saga-{kind}", isDocumented ? 100 : 4 * concurrency + 20);
         var remember = plan.SoakMinutes > 0 ? SagaPlan.SoakMemorySeconds : (int?)null;
-        var settings = new SagaSettings(kind, concurrency, plan.Quorum, connection.ConnectionString, broker, remember);
-        var database = kind == SagaVariantFactory.Stock ? null : new SagaDatabase(NpgsqlDataSource.Create(address));
+        var settings = new SagaSettings(kind, concurrency, plan.Quorum, connection, broker, remember);
+        var database = kind == SagaVariantFactory.Stock ? null
+            : new SagaDatabase(NpgsqlDataSource.Create(address), SagaDatabase.Schemas, hasAccounts: isDocumented);
         var run = new SagaRun(servers, name, await SagaWorker.StartAsync(settings), database);
         try
         {
+            await run.StartRoundAsync();
             await run._worker.RunAsync(plan.Warm);
             run._database?.MarkActive();
             return run;
@@ -69,8 +65,11 @@ internal sealed class SagaRun : IAsyncDisposable
         }
     }
 
-    public Samples Figures(int? rate, Func<SagaMeasurement, double> figure) =>
-        new(_measurements.Where(measurement => measurement.Rate == rate).Select(figure));
+    public Samples Figures(int? rate, Func<SagaMeasurement, double> figure) => new(Values(rate, figure));
+
+    /// <summary>Sagas per second of a burst, divided by those of another variant in the same round.</summary>
+    public Samples SpeedBeside(SagaRun other) => new(Values(null, measurement => measurement.PerSecond)
+        .Zip(other.Values(null, measurement => measurement.PerSecond), (own, others) => own / others));
 
     /// <summary>Starts a round with empty tables.</summary>
     public async Task StartRoundAsync()
@@ -127,6 +126,9 @@ internal sealed class SagaRun : IAsyncDisposable
         if (_database is not null)
             Faults.AddRange((await _database.FaultsAsync(_sagasOfRound, ignoreInbox)).Select(fault => $"{Name}: {fault}"));
     }
+
+    private IEnumerable<double> Values(int? rate, Func<SagaMeasurement, double> figure) =>
+        _measurements.Where(measurement => measurement.Rate == rate).Select(figure);
 
     public async ValueTask DisposeAsync()
     {

@@ -1,7 +1,5 @@
 using MassTransit;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 
 namespace ConcertSaga.Benchmarks.Sagas;
 
@@ -14,12 +12,8 @@ internal sealed class StockSagaVariant : ISagaVariant
     public StockSagaVariant(SagaSettings settings)
     {
         _settings = settings;
-        var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Logging.AddConsole().SetMinimumLevel(LogLevel.Warning);
-        builder.Services.AddSingleton(settings);
-        builder.Services.AddMassTransit(bus =>
+        _host = SagaPersistence.BuildHost(settings, bus =>
         {
-            bus.DisableUsageTelemetry();
             bus.AddSagaStateMachine<SagaMachine, SagaRow>().InMemoryRepository();
             SagaTransport.Use(bus, settings, (context, transport) =>
             {
@@ -41,7 +35,6 @@ internal sealed class StockSagaVariant : ISagaVariant
                             context.Send(new Uri($"exchange:{settings.QueueOf(SagaDatabase.SagaSchema)}"), decide(context.Message))));
             });
         });
-        _host = builder.Build();
     }
 
     public Task StartAsync() => _host.StartAsync();
