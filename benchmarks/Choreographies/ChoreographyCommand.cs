@@ -5,13 +5,16 @@ namespace ConcertSaga.Benchmarks.Choreographies;
 
 /// <summary>Parameters of one run of <c>choreography</c>.</summary>
 /// <param name="Rounds">Maximum number of rounds; the forms take turns in each.</param>
-/// <param name="Seconds">No round starts after this time.</param>
+/// <param name="Seconds">A further round starts only if it can end within this time, judged by the one before.</param>
 /// <param name="Alone">Reservations of a load with one in flight.</param>
 /// <param name="Reservations">Reservations of a load with several in flight.</param>
 /// <param name="InFlight">Reservations in flight, and messages each endpoint handles at the same time.</param>
 /// <param name="Write">Whether to write the result into the document.</param>
 internal sealed record ChoreographyPlan(int Rounds, int Seconds, int Alone, int Reservations, int InFlight, bool Write)
 {
+    /// <summary>The loads that warm up a form.</summary>
+    public IEnumerable<ReservationLoad> Warm => Loads.Select(load => load with { Reservations = (load.Reservations + 2) / 3 });
+
     /// <summary>The loads of a round, in their order.</summary>
     public ReservationLoad[] Loads =>
     [
@@ -25,7 +28,7 @@ internal static class ChoreographyCommand
     public static Command Create()
     {
         var rounds = SagaCommand.Positive("--rounds", "Rounds; the two forms take turns in each.", 3);
-        var seconds = SagaCommand.Positive("--seconds", "No round starts after this many seconds.", 110);
+        var seconds = SagaCommand.Positive("--seconds", "A further round starts only if it can end within this time.", 165);
         var alone = SagaCommand.Positive("--alone", "Reservations one after the other, per load.", 150);
         var reservations = SagaCommand.Positive("--reservations", "Reservations with several in flight, per load.", 1000);
         var inFlight = SagaCommand.Positive("--in-flight", "Reservations in flight.", 64);

@@ -29,7 +29,12 @@ internal sealed record ReservationMeasurement(
     ReservationLoad Load, double PerSecond, double P50, double P99, double Undo, double AppCpu, double DatabaseCpu, double BrokerCpu,
     double Messages, double Commits)
 {
+    /// <summary>Milliseconds of processor time of all processes per reservation.</summary>
     public double Cpu => AppCpu + DatabaseCpu + BrokerCpu;
+
+    public override string ToString() =>
+        $"{Load.Name}: {PerSecond:0}/s, p50 {P50:0.0} ms, p99 {P99:0.0} ms, undo {Undo:0.0} ms, CPU ms {AppCpu:0.00} + {DatabaseCpu:0.00} + "
+        + $"{BrokerCpu:0.00}, {Messages:0.0} messages, {Commits:0.0} commits";
 }
 
 /// <summary>One form with its services, database and virtual host, and its measurements.</summary>
