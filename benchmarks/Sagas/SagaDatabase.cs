@@ -15,7 +15,7 @@ internal sealed class SagaDatabase(NpgsqlDataSource source, string[] schemas, bo
     public const string SagaSchema = "saga", HoldSchema = "hold", DeductSchema = "deduct", ConfirmSchema = "confirm";
 
     /// <summary>Number of accounts of a step, with the keys from 0. Concurrent sagas rarely meet in one of so many.</summary>
-    public const int Accounts = 10_000;
+    public const int Accounts = 100_000;
 
     /// <summary>
     /// For every connection of every variant: plans that do not depend on statistics, because tables that are empty one second and full the
