@@ -16,8 +16,8 @@ CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureIn
 var root = new RootCommand("Measures ConcertSaga on this machine, on loopback only. Starts its own servers and stops them at the end.")
 {
     SagaCommand.Create(), ChoreographyCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(),
-    GatewayCommand.CreateStorefront(), QueueCommand.Create(), RelayCommand.Create(), LoadCommand.Create(), OperationsCommand.Create(), IndexStudy.CreateCommand(),
-    SeatsCommand.Create(), SagaWorker.CreateCommand(), GatewayHost.CreateCommand()
+    GatewayCommand.CreateStorefront(), QueueCommand.Create(), RelayCommand.Create(), LoadCommand.Create(), OperationsCommand.Create(),
+    IndexStudy.CreateCommand(), SeatsCommand.Create(), SagaWorker.CreateCommand(), GatewayHost.CreateCommand()
 };
 var parsed = root.Parse(args);
 if (parsed.Action is not HelpAction && parsed.Errors.Count > 0)

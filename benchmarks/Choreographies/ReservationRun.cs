@@ -33,8 +33,8 @@ internal sealed record ReservationMeasurement(
     public double Cpu => AppCpu + DatabaseCpu + BrokerCpu;
 
     public override string ToString() =>
-        $"{Load.Name}: {PerSecond:0}/s, p50 {P50:0.0} ms, p99 {P99:0.0} ms, undo {Undo:0.0} ms, CPU ms {AppCpu:0.00} + {DatabaseCpu:0.00} + "
-        + $"{BrokerCpu:0.00}, {Messages:0.0} messages, {Commits:0.0} commits";
+        $"{Load.Name}: {PerSecond:0}/s, p50 {P50:0.0} ms, p99 {P99:0.0} ms, undo {Undo:0.0} ms, "
+        + $"CPU ms {AppCpu:0.00} + {DatabaseCpu:0.00} + {BrokerCpu:0.00}, {Messages:0.0} messages, {Commits:0.0} commits";
 }
 
 /// <summary>One form with its services, database and virtual host, and its measurements.</summary>
@@ -156,7 +156,7 @@ internal sealed class ReservationRun : IAsyncDisposable
         return measurement;
     }
 
-    /// <summary>Compares the rows of all services with the requested reservations: each ended as a whole, and nothing is left over.</summary>
+    /// <summary>Compares the rows of all services with the requested reservations: each ended as a whole, and nothing remains.</summary>
     public async Task CheckAsync()
     {
         const string whole = """
