@@ -29,8 +29,8 @@ internal static class ChoreographyCommand
     {
         var rounds = SagaCommand.Positive("--rounds", "Rounds; the two forms take turns in each.", 3);
         var seconds = SagaCommand.Positive("--seconds", "A further round starts only if it can end within this time.", 165);
-        var alone = SagaCommand.Positive("--alone", "Reservations one after the other, per load.", 150);
-        var reservations = SagaCommand.Positive("--reservations", "Reservations with several in flight, per load.", 1000);
+        var alone = SagaCommand.Positive("--alone", "Reservations one after the other, per load.", 100);
+        var reservations = SagaCommand.Positive("--reservations", "Reservations with several in flight, per load.", 600);
         var inFlight = SagaCommand.Positive("--in-flight", "Reservations in flight.", 64);
         var write = new Option<bool>("--write") { Description = "Writes the result into docs/performance.md." };
         var command = new Command("choreography",
