@@ -131,9 +131,9 @@ internal static class SagaBenchmark
     private static string RatiosOf(List<SagaRun> runs)
     {
         var bare = runs.Find(run => run.Name == SagaVariantFactory.Bare);
-        var documented = runs.Where(run => run.Name.StartsWith(SagaVariantFactory.Documented, StringComparison.Ordinal));
-        return string.Concat(documented.Select(run =>
-            $"\n- {run.Name}: {run.SpeedBeside(bare!).ToText("0.00")} of the sagas per second of bare in the same round."));
+        string[] ratios = [.. runs.Where(run => run.Name.StartsWith(SagaVariantFactory.Documented, StringComparison.Ordinal))
+            .Select(run => $"- {run.Name}: {run.SpeedBeside(bare!).ToText("0.00")} of the sagas per second of bare in the same round.")];
+        return ratios.Length == 0 ? "" : $"\n{string.Join('\n', ratios)}\n";
     }
 
     private static async Task WriteAsync(SagaPlan plan, List<SagaRun> runs, string text)
