@@ -136,6 +136,17 @@ public sealed class PagingTests(ServicesFixture services)
             Headers = "{}",
             Body = []
         }));
+        operations.AddRange(Enumerable.Range(0, Rows).Select(_ => new Operation
+        {
+            OperationId = Guid.CreateVersion7(),
+            Kind = OperationKind.Requeue,
+            Status = OperationStatus.Completed,
+            Operator = "mina",
+            Matched = 0,
+            CreatedAt = Instant,
+            StartedAt = Instant,
+            CompletedAt = Instant
+        }));
         if (!await operations.Operations.AnyAsync(operation => operation.OperationId == operationId))
         {
             operations.Add(new Operation

@@ -13,7 +13,8 @@ public sealed class ConsoleTests(Browser browser, ConsoleSite site, Story story)
         ("/ops/waiting-rooms", "waiting-rooms"),
         ("/ops/waiting-rooms/1", "waiting-room"), ("/ops/schedules", "schedules"), ("/ops/schedules/1", "schedule"),
         ("/ops/deliveries", "deliveries"), ("/ops/failed-messages", "failed-messages"), ("/ops/failed-messages/1", "failed-message"),
-        ("/ops/invariants", "invariants"), ("/ops/audit", "audit"), ("/ops/processes", "processes"), ("/ops/preferences", "preferences")
+        ("/ops/operations", "operations"), ("/ops/invariants", "invariants"), ("/ops/audit", "audit"), ("/ops/processes", "processes"),
+        ("/ops/preferences", "preferences")
     ];
 
     [Theory]
