@@ -101,25 +101,27 @@ results=$(realpath "$results")
 # of the processes that tests start live long enough to gain from it.
 export DOTNET_TC_CallCountThreshold=3E8
 run() { # project, name of its results, options
-  local project=$1 name=$2 code=0; shift 2
-  (cd "tests/$project/bin/Release/net10.0" && timeout --kill-after=30 "${CONCERT_TEST_TIMEOUT:-40m}" dotnet "ConcertSaga.$project.dll" \
-    -noLogo -noColor -preEnumerateTheories -trx "$results/$name.trx" "$@" >"$results/$name.log" 2>&1) || code=$?
-  printf '== %s\n%s\n' "$name" "$(cat "$results/$name.log")"
+  local project=$1 name=$2 code=0 TIMEFORMAT='%R s, processor time %U s + %S s'; shift 2
+  { time (cd "tests/$project/bin/Release/net10.0" && timeout --kill-after=30 "${CONCERT_TEST_TIMEOUT:-40m}" \
+    dotnet "ConcertSaga.$project.dll" -noLogo -noColor -preEnumerateTheories -trx "$results/$name.trx" "$@" >"$results/$name.log" 2>&1)
+  } 2>"$results/$name.time" || code=$?
+  printf '== %s (%s)\n%s\n' "$name" "$(tail -n 1 "$results/$name.time")" "$(cat "$results/$name.log")"
   [ $code = 0 ] || touch "$results/$name.failed"
 }
 export -f run; export results
 
-# Most tests wait more than they compute, so three programs run at a time, the largest first. The two parts of the end-to-end tests are one
-# program each.
+# Most tests wait more than they compute, so two programs run at a time. Those that take longest start first, then the largest. The two
+# parts of the end-to-end tests are one program each.
 jobs=()
 for project in "${projects[@]}"; do
   size=$(find "tests/$project" -name '*.cs' -not -path '*/obj/*' -exec cat {} + | wc -c)
   if [ "$project" = EndToEnd.Tests ]; then
     jobs+=("9$size $project $project.Faults -trait- Part=Sale" "9$size $project $project.Sale -trait- Part=Faults")
+  elif [ "$project" = Browser.Tests ]; then jobs+=("8$size $project $project")
   else jobs+=("$size $project $project"); fi
 done
 printf '%s\n' "${jobs[@]}" | sort -rn | cut -d ' ' -f 2- |
-  xargs -P 3 -I {} bash -c 'read -ra job <<<"$1"; shift; run "${job[@]}" "$@"' run {} ${options[@]+"${options[@]}"}
+  xargs -P 2 -I {} bash -c 'read -ra job <<<"$1"; shift; run "${job[@]}" "$@"' run {} ${options[@]+"${options[@]}"}
 
 failed=("$results"/*.failed)
 if [ -e "${failed[0]}" ]; then

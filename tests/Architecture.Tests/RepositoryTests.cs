@@ -56,6 +56,16 @@ public sealed partial class RepositoryTests
             .Select(name => name.Value)));
     }
 
+    /// <summary>test.sh runs the two parts as two programs. A class without a part would run in both.</summary>
+    [Fact]
+    public void Classes_OfTheEndToEndTests_HaveAPart() =>
+        Rule.HasNoExceptions(Product.Code.Where(file => file.StartsWith("tests/EndToEnd.Tests/", StringComparison.Ordinal)
+            && file.EndsWith("Tests.cs", StringComparison.Ordinal)
+            && Parts().Count(Product.Read(file)) != 1));
+
+    [GeneratedRegex("""^\[Trait\("Part", "(?:Sale|Faults)"\)\]\r?$""", RegexOptions.Multiline)]
+    private static partial Regex Parts();
+
     [GeneratedRegex("`([A-Za-z]+Tests)[.]([A-Za-z0-9_]+)`")]
     private static partial Regex TestNames();
 

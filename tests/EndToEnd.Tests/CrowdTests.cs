@@ -14,7 +14,7 @@ public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database,
 {
     private const int CrowdSize = 1000;
 
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     [Theory]
     [InlineData(SystemKind.Embedded)]
@@ -67,16 +67,22 @@ public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database,
         await Parallel.ForAsync(0, crowd.Length, new ParallelOptions { MaxDegreeOfParallelism = 32 },
             async (index, _) => await crowd[index].PassAsync(SeatSelection.ConcertOf(seats(index).ScheduleId)));
         var start = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var (watch, unavailable) = (Stopwatch.StartNew(), 0);
         var requests = crowd.Select(async (customer, index) =>
         {
             await start.Task;
-            return await customer.ReserveAsync(seats(index));
+            // A machine that has other work may refuse some for a moment. They repeat their request, as the answer tells them.
+            for (var key = Guid.CreateVersion7(); ; await Task.Delay(1_000 + Random.Shared.Next(1_000)))
+            {
+                if (await customer.ReserveAsync(seats(index), key: key) is var answer && (answer.Status != 503 || watch.Elapsed > Limit))
+                    return answer;
+                Interlocked.Increment(ref unavailable);
+            }
         }).ToArray();
-        var watch = Stopwatch.StartNew();
         start.SetResult();
         var answers = await Task.WhenAll(requests);
         var answered = watch.Elapsed;
-        output.WriteLine($"{kind}: all answered after {answered.TotalSeconds:0.0} s: "
+        output.WriteLine($"{kind}: all answered after {answered.TotalSeconds:0.0} s, {unavailable} repetitions: "
             + string.Join(", ", answers.GroupBy(answer => (answer.Status, answer.Code)).Select(group => $"{group.Count()} x {group.Key}")));
         Assert.Empty(answers.Where(answer => answer.Status is not (201 or 202 or 409)).Take(3));
 
@@ -84,7 +90,7 @@ public sealed class CrowdTests(SystemFixture systems, PostgreSqlServer database,
         Guid[] ids = [.. answers.Select(answer => answer.ReservationId)];
         await Eventually.TrueAsync(async () => (await Books.ReadStatesAsync(system)) is var states
             && ids.All(id => states[id] is "AwaitingPayment" or "Rejected"),
-            TimeSpan.FromMinutes(1), "all are final");
+            Limit, "all are final");
         var final = watch.Elapsed;
         var books = await Books.ReadAsync(system);
         var overdue = ids.Sum(id => books.Transitions[id].Count(step => step.Trigger == "DeadlineReached"));

@@ -72,7 +72,7 @@ public sealed class StartupTests
         builder.AddGateway();
         var routes = builder.Configuration.GetSection("ReverseProxy:Routes").GetChildren().ToArray();
 
-        Assert.Equal(53, routes.Length);
+        Assert.Equal(54, routes.Length);
         Assert.All(routes, route =>
         {
             Assert.NotEmpty(route.GetSection("Match:Methods").GetChildren());

@@ -40,14 +40,44 @@ public sealed record ItemResult(string Id, ItemOutcome Outcome, string? Reason)
         new(item.TargetId?.ToString() ?? item.FailedMessageId.ToString(CultureInfo.InvariantCulture), item.Outcome!.Value, item.Reason);
 }
 
+/// <summary>An operation in the list.</summary>
+/// <param name="OperationId">The id.</param>
+/// <param name="Kind">What it does with each item.</param>
+/// <param name="Status">The status.</param>
+/// <param name="Operator">The user id of the operator.</param>
+/// <param name="Reason">The reason given.</param>
+/// <param name="StartedAt">When it was started.</param>
+/// <param name="CompletedAt">When it ended; null while it runs.</param>
+/// <param name="Matched">The number of items.</param>
+public sealed record OperationSummary(
+    Guid OperationId, OperationKind Kind, OperationStatus Status, string Operator, string? Reason, DateTimeOffset StartedAt,
+    DateTimeOffset? CompletedAt, int Matched);
+
 internal static class OperationEndpoints
 {
     public static void MapBulk(this IEndpointRouteBuilder routes)
     {
         var operations = routes.MapOperators("/ops/api/operations");
+        operations.MapGet("", ListOperations).ProducesProblems(400);
         operations.MapGet("/{operationId:guid}", GetOperation).ProducesProblems(400).Refuses(404, RefusalCodes.OperationNotFound);
         operations.MapDelete("/{operationId:guid}", StopOperation).Refuses(404, RefusalCodes.OperationNotFound)
             .Refuses(422, RefusalCodes.InvalidReason);
+    }
+
+    /// <summary>Lists the operations that were started, newest first. Selections of dry runs are not among them.</summary>
+    internal static async Task<Ok<Page<OperationSummary>>> ListOperations(
+        [Range(1, Paging.MaxOperatorLimit)] int? limit, string? cursor, OperationsDbContext database, CancellationToken cancellationToken)
+    {
+        var take = limit ?? Paging.DefaultLimit;
+        var rows = database.Operations.AsNoTracking().Where(row => row.StartedAt != null);
+        if (Paging.Cursor<InstantKey<Guid>>(cursor) is var (at, id))
+            // The first condition bounds the index scan.
+            rows = rows.Where(row => row.StartedAt <= at && (row.StartedAt < at || row.OperationId < id));
+        var found = await rows.OrderByDescending(row => row.StartedAt).ThenByDescending(row => row.OperationId).Take(take + 1)
+            .Select(row => new OperationSummary(row.OperationId, row.Kind, row.Status, row.Operator, row.Reason, row.StartedAt!.Value,
+                row.CompletedAt, row.Matched))
+            .ToListAsync(cancellationToken);
+        return TypedResults.Ok(Paging.Cut(found, take, row => new InstantKey<Guid>(row.StartedAt, row.OperationId)));
     }
 
     /// <summary>Returns an operation with its progress and one page of its results.</summary>

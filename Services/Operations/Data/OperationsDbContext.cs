@@ -59,6 +59,7 @@ public abstract class OperationsDbContext(DbContextOptions options) : ServiceDbC
             // For the runner, which looks every second.
             operation.HasIndex(o => o.StartedAt).HasFilter("\"Status\" = 'Running'");
             operation.HasIndex(o => o.CreatedAt);
+            operation.HasIndex(o => new { o.StartedAt, o.OperationId }).HasFilter("\"StartedAt\" IS NOT NULL");
             // One erasure of a customer at a time. Two would give the owners different ids.
             operation.HasIndex(o => o.CustomerId).IsUnique().HasFilter("\"CustomerId\" IS NOT NULL");
         });

@@ -17,6 +17,10 @@ public sealed record OperationShown(
     Guid OperationId, string Kind, string Status, string Operator, string? Reason, DateTimeOffset CreatedAt, DateTimeOffset? StartedAt,
     DateTimeOffset? CompletedAt, int Matched, int Done, int Succeeded, int Skipped, int Failed, ItemShown[] Results, string? NextCursor);
 
+public sealed record OperationRow(
+    Guid OperationId, string Kind, string Status, string Operator, string? Reason, DateTimeOffset StartedAt, DateTimeOffset? CompletedAt,
+    int Matched);
+
 public sealed record ItemShown(string Id, string Outcome, string? Reason);
 
 public sealed record SelectionShown(int Matched, JsonElement[] Sample, Guid Selection);

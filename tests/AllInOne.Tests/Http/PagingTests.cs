@@ -123,7 +123,7 @@ public sealed class PagingTests(ServicesFixture services)
     // The operation to which the address of its route leads.
     private async Task AddOperationAsync(OperationsDbContext operations)
     {
-        var route = services.Routes.First(route => route.Template.StartsWith("/ops/api/operations/", StringComparison.Ordinal));
+        var route = services.Routes.First(route => route.Template.StartsWith("/ops/api/operations/{", StringComparison.Ordinal));
         var operationId = Guid.Parse(route.Address.Split('/')[^1]);
         operations.AddRange(Enumerable.Range(0, Rows).Select(_ => new FailedMessage
         {
@@ -135,6 +135,17 @@ public sealed class PagingTests(ServicesFixture services)
             Size = 0,
             Headers = "{}",
             Body = []
+        }));
+        operations.AddRange(Enumerable.Range(0, Rows).Select(_ => new Operation
+        {
+            OperationId = Guid.CreateVersion7(),
+            Kind = OperationKind.Requeue,
+            Status = OperationStatus.Completed,
+            Operator = "mina",
+            Matched = 0,
+            CreatedAt = Instant,
+            StartedAt = Instant,
+            CompletedAt = Instant
         }));
         if (!await operations.Operations.AnyAsync(operation => operation.OperationId == operationId))
         {

@@ -13,7 +13,8 @@ public sealed class ConsoleTests(Browser browser, ConsoleSite site, Story story)
         ("/ops/waiting-rooms", "waiting-rooms"),
         ("/ops/waiting-rooms/1", "waiting-room"), ("/ops/schedules", "schedules"), ("/ops/schedules/1", "schedule"),
         ("/ops/deliveries", "deliveries"), ("/ops/failed-messages", "failed-messages"), ("/ops/failed-messages/1", "failed-message"),
-        ("/ops/invariants", "invariants"), ("/ops/audit", "audit"), ("/ops/processes", "processes"), ("/ops/preferences", "preferences")
+        ("/ops/operations", "operations"), ("/ops/invariants", "invariants"), ("/ops/audit", "audit"), ("/ops/processes", "processes"),
+        ("/ops/preferences", "preferences")
     ];
 
     [Theory]
@@ -85,5 +86,12 @@ public sealed class ConsoleTests(Browser browser, ConsoleSite site, Story story)
         await Assertions.Expect(console.Page.Locator("#operation")).ToContainTextAsync("Completed");
         await Assertions.Expect(console.Page.Locator("#results")).ToContainTextAsync("Changed");
         await console.CheckAsync("operation");
+
+        var address = new Uri(console.Page.Url).AbsolutePath;
+        await console.VisitAsync("/ops/operations", "operations-started");
+        var row = console.Page.Locator("#operations tbody tr").Filter(new() { HasText = "Wrong concert." });
+        await Assertions.Expect(row).ToContainTextAsync("Completed");
+        await row.GetByRole(AriaRole.Link).ClickAsync();
+        await console.Page.IsAtAsync($"{address}$");
     }
 }

@@ -114,10 +114,11 @@ public sealed class BreakerTests(PostgreSqlServer server)
             Assert.InRange(row.Attempts - row.AttemptsBefore, 3, 9);
             Assert.InRange(row.CompletedAt!.Value - row.Since, TimeSpan.FromMinutes(10), TimeSpan.FromHours(3));
         }
-        // Two failures without a success between them count as the destination's fault. Chance decides how often that happens.
+        // Two failures without a success between them count as the destination's fault. Chance decides how often that happens, and how
+        // often a trial takes a delivery that fails. The others arrive before any would be given up.
         var rows = (await relay.RowsAsync()).ToDictionary(row => row.ReservationId);
         var waits = others.ConvertAll(id => rows[id].CompletedAt!.Value - rows[id].CreatedAt);
-        Assert.All(waits, wait => Assert.InRange(wait, TimeSpan.Zero, TimeSpan.FromMinutes(3)));
+        Assert.All(waits, wait => Assert.InRange(wait, TimeSpan.Zero, TimeSpan.FromMinutes(10)));
     }
 
     [Theory, MemberData(nameof(Providers))]

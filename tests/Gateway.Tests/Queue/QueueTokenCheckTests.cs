@@ -299,6 +299,7 @@ public sealed class QueueTokenCheckTests : IClassFixture<GatewayFixture>
     [InlineData("POST", "/ops/api/schedules/7/cancel", "operations")]
     [InlineData("GET", "/ops/api/failed-messages", "operations")]
     [InlineData("POST", "/ops/api/failed-messages/requeue", "operations")]
+    [InlineData("GET", "/ops/api/operations?limit=1", "operations")]
     [InlineData("DELETE", "/ops/api/operations/0199c2f0-5a3e-7c41-9d0b-3f8e6a1b2c4d", "operations")]
     public async Task OperatorRoute_WithoutTheRole_IsRefused(string method, string path, string service)
     {

@@ -13,6 +13,54 @@ public sealed class OperationEndpointsTests(PostgreSqlServer server)
     public static IEnumerable<object[]> Providers => TestDatabase.Providers;
 
     [Theory, MemberData(nameof(Providers))]
+    public async Task List_OfOperations_HasThoseStartedNewestFirst(DatabaseProvider provider)
+    {
+        await using var operations = await OperationsUnderTest.StartAsync(provider, server);
+        var now = operations.Clock.GetUtcNow();
+        // The second and the third started at the same instant. The fourth is a dry run.
+        var started = new DateTimeOffset?[] { now.AddMinutes(-9), now.AddMinutes(-5), now.AddMinutes(-5), null, now.AddMinutes(-1) };
+        List<Guid> ids = [.. started.Select(_ => Guid.CreateVersion7(now))];
+        await operations.ReadAsync(async database =>
+        {
+            database.Operations.AddRange(ids.Zip(started, (id, at) => new Operation
+            {
+                OperationId = id,
+                Kind = OperationKind.Discard,
+                Status = at is null ? OperationStatus.Selected : OperationStatus.Completed,
+                Operator = "olga",
+                Reason = at is null ? null : "All.",
+                Matched = 2,
+                CreatedAt = now,
+                StartedAt = at,
+                CompletedAt = at
+            }));
+            return await database.SaveChangesAsync();
+        });
+
+        var seen = new List<Guid>();
+        string? cursor = null;
+        do
+        {
+            var (status, page) = await operations.CallAsync(HttpMethod.Get,
+                $"operations?limit=1{(cursor is null ? "" : $"&cursor={cursor}")}");
+            Assert.Equal(200, status);
+            var row = Assert.Single(page.GetProperty("items").EnumerateArray());
+            Assert.Equal(("Discard", "Completed", "olga", "All.", 2), (row.GetProperty("kind").GetString(),
+                row.GetProperty("status").GetString(), row.GetProperty("operator").GetString(), row.GetProperty("reason").GetString(),
+                row.GetProperty("matched").GetInt32()));
+            seen.Add(row.GetProperty("operationId").GetGuid());
+            cursor = page.GetProperty("nextCursor").GetString();
+        }
+        while (cursor is not null && seen.Count < 9);
+
+        Assert.Equal((ids[4], ids[0], 4), (seen[0], seen[^1], seen.Distinct().Count()));
+        Assert.Equal(seen.Count, seen.Distinct().Count());
+        Assert.DoesNotContain(ids[3], seen);
+        Assert.Equal(403, (await operations.CallAsync(HttpMethod.Get, "operations", roles: "customer")).Status);
+        Assert.Equal(400, (await operations.CallAsync(HttpMethod.Get, "operations?limit=201")).Status);
+    }
+
+    [Theory, MemberData(nameof(Providers))]
     public async Task Stop_BeforeItsEnd_LeavesTheRestUnchanged(DatabaseProvider provider)
     {
         await using var operations = await OperationsUnderTest.StartAsync(provider, server);

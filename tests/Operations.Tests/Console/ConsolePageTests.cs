@@ -50,6 +50,7 @@ public sealed partial class ConsolePageTests(PostgreSqlServer server) : IAsyncLi
     [InlineData("/ops/failed-messages", 200)]
     [InlineData("/ops/failed-messages/7", 404)]
     [InlineData("/ops/operations/0199c2f0-5a3e-7c41-9d0b-3f8e6a1b2c4d", 404)]
+    [InlineData("/ops/operations", 200)]
     [InlineData("/ops/invariants", 200)]
     [InlineData("/ops/audit", 200)]
     [InlineData("/ops/processes", 200)]

@@ -1,6 +1,7 @@
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Points;
 using ConcertSaga.Operations.Bulk;
+using ConcertSaga.Shared.Hosting.Http;
 using ConcertSaga.SqlServer.Tests.Emulation;
 using ConcertSaga.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -39,6 +40,9 @@ internal static class FailedMessageScenario
         var selection = dryRun.Body.GetProperty("selection").GetGuid();
         await Expect.StatusAsync(404, host.CallAsync("olga", HttpMethod.Post, $"{Route}/requeue", new { selection, reason = "x" }));
         await Expect.StatusAsync(200, host.CallAsync("olga", HttpMethod.Delete, $"/ops/api/operations/{selection}?reason=x"));
+
+        await Expect.StatusAsync(200, host.CallAsync("olga", HttpMethod.Get, $"/ops/api/operations?cursor={Paging.Write(
+            new InstantKey<Guid>(DateTimeOffset.UnixEpoch, Guid.CreateVersion7()))}"));
 
         await host.Services.GetRequiredService<OperationsCleaner>().RunOnceAsync(CancellationToken.None);
     }

@@ -290,6 +290,9 @@ namespace ConcertSaga.Operations.Data.Migrations.PostgreSql
                     b.HasIndex("StartedAt")
                         .HasFilter("\"Status\" = 'Running'");
 
+                    b.HasIndex("StartedAt", "OperationId")
+                        .HasFilter("\"StartedAt\" IS NOT NULL");
+
                     b.ToTable("Operations");
                 });
 

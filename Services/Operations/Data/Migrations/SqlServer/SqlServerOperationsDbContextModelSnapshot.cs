@@ -305,6 +305,9 @@ namespace ConcertSaga.Operations.Data.Migrations.SqlServer
                     b.HasIndex("StartedAt")
                         .HasFilter("\"Status\" = 'Running'");
 
+                    b.HasIndex("StartedAt", "OperationId")
+                        .HasFilter("\"StartedAt\" IS NOT NULL");
+
                     b.ToTable("Operations");
                 });
 

@@ -283,6 +283,9 @@ namespace ConcertSaga.Operations.Data.Migrations.Sqlite
                     b.HasIndex("StartedAt")
                         .HasFilter("\"Status\" = 'Running'");
 
+                    b.HasIndex("StartedAt", "OperationId")
+                        .HasFilter("\"StartedAt\" IS NOT NULL");
+
                     b.ToTable("Operations");
                 });
 
