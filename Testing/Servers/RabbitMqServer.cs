@@ -103,7 +103,9 @@ public sealed class RabbitMqServer : SharedServer
                 ["RABBITMQ_NODE_IP_ADDRESS"] = "127.0.0.1",
                 ["RABBITMQ_NODE_PORT"] = $"{port}",
                 ["RABBITMQ_DIST_PORT"] = $"{LoopbackPort.Free()}",
-                ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "-kernel inet_dist_use_interface {127,0,0,1}",
+                // Idle schedulers of the broker sleep at once. Spinning, they would take processor time from the processes under test.
+                ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] =
+                    "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
                 ["RABBITMQ_MNESIA_BASE"] = Path.Combine(folder, "data"),
                 ["RABBITMQ_LOG_BASE"] = Path.Combine(folder, "log"),
                 ["RABBITMQ_LOGS"] = "-",

@@ -25,8 +25,8 @@ public sealed class KillTests(SystemFixture systems, PostgreSqlServer database, 
     ];
 
     [Theory]
-    [InlineData(SystemKind.Embedded, 8)]
-    [InlineData(SystemKind.Cluster, 12)]
+    [InlineData(SystemKind.Embedded, 5)]
+    [InlineData(SystemKind.Cluster, 10)]
     public async Task AnyPart_KilledUnderLoad_EveryPromiseIsKept(SystemKind kind, int kills)
     {
         var seed = Number("CONCERT_TEST_SEED", Random.Shared.Next());
@@ -36,7 +36,7 @@ public sealed class KillTests(SystemFixture systems, PostgreSqlServer database, 
         var system = await systems.GetAsync(kind, database, broker, Settings);
         var leftByOthers = (await Books.ReadStatesAsync(system)).Keys.ToHashSet();
         var watch = Stopwatch.StartNew();
-        using var shoppers = await ShopperCrowd.StartAsync(system, customers: 12, schedules: 2, seed);
+        using var shoppers = await ShopperCrowd.StartAsync(system, customers: 8, schedules: 2, seed);
         using var operators = await OperatorCrowd.StartAsync(system, shoppers.Schedules, operators: 2, seed);
 
         foreach (var parts in Victims(system, random).Take(kills))

@@ -19,7 +19,7 @@ public sealed class OperatorTests(SystemFixture systems, PostgreSqlServer databa
 
     [Theory]
     [InlineData(SystemKind.Embedded)]
-    [InlineData(SystemKind.Cluster, Traits = ["Category", "Containers"])]
+    [InlineData(SystemKind.Cluster)]
     public async Task Reservation_WhoseLastCommandIsLost_EndsByRetryOrCancellation(SystemKind kind)
     {
         var system = await systems.GetAsync(kind, database, broker, ("Faults:Enabled", "true"), ("Reservation:StepTimeout", "00:10:00"));
@@ -47,7 +47,7 @@ public sealed class OperatorTests(SystemFixture systems, PostgreSqlServer databa
 
     [Theory]
     [InlineData(SystemKind.Embedded)]
-    [InlineData(SystemKind.Cluster, Traits = ["Category", "Containers"])]
+    [InlineData(SystemKind.Cluster)]
     public async Task Reservations_StuckByAFault_EndByOneOperation(SystemKind kind)
     {
         var system = await systems.GetAsync(kind, database, broker, ("Faults:Enabled", "true"), ("Reservation:StepTimeout", "00:10:00"));

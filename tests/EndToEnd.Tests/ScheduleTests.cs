@@ -22,7 +22,7 @@ public sealed class ScheduleTests(SystemFixture systems, PostgreSqlServer databa
     /// <summary>While some customers still book, and the process that cancels is killed, each payment is refunded once.</summary>
     [Theory]
     [InlineData(SystemKind.Embedded, 32)]
-    [InlineData(SystemKind.Cluster, 1_000)]
+    [InlineData(SystemKind.Cluster, 400)]
     public async Task Schedule_Cancelled_RefundsEachCustomerOnce(SystemKind kind, int sold)
     {
         var system = await systems.GetAsync(kind, database, broker, ("Operations:LeaseDuration", "00:00:05"));

@@ -92,14 +92,14 @@ public sealed class StartTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task AllInOne_EndedDuringItsFirstStart_EndsAtOnceAndCanStartAgain(bool isKilled)
+    [InlineData(false, 400)]
+    [InlineData(true, 800)]
+    public async Task AllInOne_EndedDuringItsFirstStart_EndsAtOnceAndCanStartAgain(bool isKilled, int firstDelay)
     {
         using var folder = new Folder();
         var program = Repository.ProgramOf(EmbeddedSystem.Project);
         string[] arguments = [$"--DataDirectory={folder.Path}", $"--urls=http://127.0.0.1:{LoopbackPort.Free()}"];
-        for (var delay = 400; delay < 4_000; delay += 400)
+        for (var delay = firstDelay; delay < 4_000; delay += 800)
         {
             await using var start = await GuardedProcess.StartAsync(["dotnet", program, .. arguments], [], Path.GetDirectoryName(program)!);
             await Task.Delay(delay);

@@ -42,8 +42,10 @@ internal sealed class FailedMessageIntake(
     {
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<OperationsDbContext>();
-        // The process was killed between the commit and the acknowledgement, so the broker delivers the message again.
-        if (await database.FailedMessages.AnyAsync(row => row.Queue == message.Queue && row.Kind == message.Kind
+        // The process was killed between the commit and the acknowledgement, so the broker delivers the message again. If that happens too
+        // often, it comes from the dead-letter queue instead. The index begins with the queue and the kind.
+        FailureKind[] kinds = [FailureKind.Error, FailureKind.Skipped, FailureKind.Dead];
+        if (await database.FailedMessages.AnyAsync(row => row.Queue == message.Queue && kinds.Contains(row.Kind)
             && row.MessageId == message.MessageId && row.Fingerprint == message.Fingerprint, cancellationToken))
             return;
         database.FailedMessages.Add(message);

@@ -18,7 +18,6 @@ internal static class FailedMessageReader
     public static FailedMessage Read(FailureQueue queue, ReceiveContext context, DateTimeOffset now)
     {
         var body = context.Body.GetBytes();
-        var headers = MessageHeaderJson.Write(context.TransportHeaders);
         return new FailedMessage
         {
             Queue = queue.Queue,
@@ -27,11 +26,11 @@ internal static class FailedMessageReader
             MessageType = Clean(TypeOf(body), OperationsDbContext.MaxTypeLength),
             ExceptionType = Clean(TextOf(context, MessageHeaders.FaultExceptionType), OperationsDbContext.MaxTypeLength),
             ExceptionMessage = Clean(TextOf(context, MessageHeaders.FaultMessage), OperationsDbContext.MaxExceptionLength),
-            Fingerprint = FingerprintOf(headers, body),
+            Fingerprint = FingerprintOf(MessageHeaderJson.WriteLasting(context.TransportHeaders), body),
             ReceivedAt = now,
             Size = body.Length,
             ContentType = Clean(ContentTypeOf(context), MaxIdLength),
-            Headers = headers,
+            Headers = MessageHeaderJson.Write(context.TransportHeaders),
             Body = body
         };
     }

@@ -18,33 +18,24 @@ internal static class MessageHeaderJson
 
     private const int MaxDepth = 16;
 
-    // Details of one delivery. They differ when the broker delivers a message again, so they are no part of its fingerprint.
+    // Details of one delivery.
     private static readonly string[] DeliveryPrefixes = ["RabbitMQ-", "x-delivery-count", "x-acquired-count"];
+
+    // What the broker adds when it moves a message to another queue.
+    private static readonly string[] MovePrefixes = ["x-death", "x-first-death-", "x-last-death-"];
 
     // What a failure adds to a message. The last one would claim that the broker has never received the message.
     private static readonly string[] FailurePrefixes =
-        ["MT-Fault-", "MT-Host-", MessageHeaders.Reason, "x-death", "x-first-death-", "x-last-death-", "Outbox-First-Attempt"];
+        [.. MovePrefixes, "MT-Fault-", "MT-Host-", MessageHeaders.Reason, "Outbox-First-Attempt"];
 
     // They are properties of a message and not headers.
     private static readonly string[] Properties = [MessageHeaders.MessageId, MessageHeaders.CorrelationId, "Content-Type"];
 
-    /// <summary>Writes all headers, ordered by name.</summary>
-    public static string Write(Headers headers)
-    {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(buffer))
-        {
-            writer.WriteStartObject();
-            foreach (var header in headers.GetAll().Where(header => !HasPrefix(header.Key, DeliveryPrefixes))
-                .DistinctBy(header => header.Key).OrderBy(header => header.Key, StringComparer.Ordinal))
-            {
-                writer.WritePropertyName(header.Key);
-                Write(writer, header.Value, 0);
-            }
-            writer.WriteEndObject();
-        }
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
-    }
+    /// <summary>Writes the headers of a message, ordered by name, without those of its delivery.</summary>
+    public static string Write(Headers headers) => Write(headers, DeliveryPrefixes);
+
+    /// <summary>Writes the headers that stay when the broker delivers the message again, or moves it because it returned too often.</summary>
+    public static string WriteLasting(Headers headers) => Write(headers, [.. DeliveryPrefixes, .. MovePrefixes]);
 
     /// <summary>Reads the headers as text, for an operator.</summary>
     public static IReadOnlyDictionary<string, string> Show(string json)
@@ -66,6 +57,23 @@ internal static class MessageHeaderJson
         var requeues = document.RootElement.TryGetProperty(RequeueCount, out var count)
             && ValueReader.TryRead(count.ToString(), out long number) ? number : 0;
         context.Headers.Set(RequeueCount, requeues + 1, true);
+    }
+
+    private static string Write(Headers headers, string[] without)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            writer.WriteStartObject();
+            foreach (var header in headers.GetAll().Where(header => !HasPrefix(header.Key, without))
+                .DistinctBy(header => header.Key).OrderBy(header => header.Key, StringComparer.Ordinal))
+            {
+                writer.WritePropertyName(header.Key);
+                Write(writer, header.Value, 0);
+            }
+            writer.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
     private static void Write(Utf8JsonWriter writer, object? value, int depth)

@@ -74,9 +74,10 @@ export const now = () => known + performance.now() - knownAt;
 
 function readClock(/** @type {Response} */ response) {
   const date = Date.parse(response.headers.get('Date') ?? '');
-  // The header has whole seconds, so a smaller difference says nothing.
-  if (!Number.isNaN(date) && Math.abs(date + 500 - now()) > 1000) {
-    known = date + 500;
+  // The header has whole seconds and may be a second old, so the server is at most two seconds further. A clock out of that range is put
+  // into its middle; a second more is left for a slow answer.
+  if (!Number.isNaN(date) && (now() < date || now() > date + 3000)) {
+    known = date + 1000;
     knownAt = performance.now();
   }
 }

@@ -64,9 +64,11 @@ public sealed class QueryPlanTests(PostgreSqlServer server)
             await operations.ReadAsync(async database =>
             {
                 await database.Database.OpenConnectionAsync();
-                // An insert has no plan worth checking, and an empty list of ids matches nothing.
+                // An insert has no plan worth checking, and an empty list of ids matches nothing. The counter of the metrics, which may
+                // run meanwhile, reads all that wait.
                 foreach (var statement in statements.Where(sql => !sql.Text.Contains("INSERT", StringComparison.Ordinal)
-                    && !sql.Text.Contains("WHERE 0", StringComparison.Ordinal)))
+                    && !sql.Text.Contains("WHERE 0", StringComparison.Ordinal)
+                    && !sql.Text.Contains("\"Kind\", count(*)", StringComparison.OrdinalIgnoreCase)))
                 {
                     var plan = await QueryPlans.OfAsync(database.Database.GetDbConnection(), statement);
                     used.AddRange(plan.Indexes);

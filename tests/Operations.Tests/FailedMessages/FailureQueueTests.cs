@@ -123,6 +123,27 @@ public sealed class FailureQueueTests(PostgreSqlServer database, RabbitMqServer 
         Assert.Equal(sent.SelectMany(list => list).Select(id => id.ToString()).Order(), ids.Order());
     }
 
+    /// <summary>The broker moves a message from its error queue if it returned too often, also if it was stored each time.</summary>
+    [Fact]
+    public async Task Message_StoredAndThenDead_IsStoredOnce()
+    {
+        await using var system = await BrokerSystem.StartAsync(database, broker, OperationsProgram);
+        var death = new List<object> { new Dictionary<string, object> { ["queue"] = "points-deduct_error", ["count"] = 1L } };
+        await PublishAsync("_error", "first", new() { ["MT-Reason"] = "fault" });
+        await system.StoredAsync(1);
+
+        await PublishAsync("_dead", "first", new() { ["MT-Reason"] = "fault", ["x-death"] = death, ["x-first-death-reason"] = "x" });
+        await PublishAsync("_dead", "second", new() { ["x-death"] = death });
+        await system.StoredAsync(2);
+
+        Assert.Equal(["first Error", "second Dead"], await system.QueryAsync<string>(OperationsProgram,
+            "SELECT \"MessageId\" || ' ' || \"Kind\" FROM \"FailedMessages\" ORDER BY 1"));
+
+        Task PublishAsync(string suffix, string messageId, Dictionary<string, object?> headers) => system.WithChannelAsync(async channel =>
+            await channel.BasicPublishAsync("", CommandQueues.DeductPoints + suffix, mandatory: true,
+                new BasicProperties { MessageId = messageId, Headers = headers }, "{}"u8.ToArray()));
+    }
+
     [Fact]
     public async Task Process_KilledBetweenSendingAndMarking_SendsAgainWithOneEffect()
     {

@@ -74,11 +74,22 @@ internal sealed class BrokerSystem : IAsyncDisposable
             await HealthyAsync(owner);
     }
 
-    public Task HealthyAsync(string owner)
+    public async Task HealthyAsync(string owner)
     {
-        var client = Client(owner);
-        return Eventually.TrueAsync(async () => (await client.GetFromJsonAsync<JsonElement>("/health/ready")).GetProperty("status")
-            .GetString() == "Healthy", Limit, $"{owner} is healthy");
+        using var client = Client(owner);
+        var health = "";
+        try
+        {
+            await Eventually.TrueAsync(async () =>
+            {
+                health = await client.GetStringAsync("/health/ready");
+                return JsonDocument.Parse(health).RootElement.GetProperty("status").GetString() == "Healthy";
+            }, Limit, $"{owner} is healthy");
+        }
+        catch (TimeoutException exception)
+        {
+            throw new TimeoutException($"{exception.Message}: {health}\n{_processes[owner].Output}", exception);
+        }
     }
 
     public async Task StopAsync(string owner) => Assert.Equal(0, await _processes[owner].StopAsync());
