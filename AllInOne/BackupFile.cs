@@ -96,9 +96,10 @@ internal static class BackupFile
         {
             var manifest = await UnpackAsync(source, folder);
             string[] names = [.. manifest.Entries.Select(entry => entry.Name)];
+            // First, so that a restore that is killed leaves a folder that is known to be incomplete.
+            data.RememberDatabases([.. DataDirectory.Databases.Intersect(names)]);
             foreach (var name in names)
                 File.Move(Path.Combine(folder, name + ".part"), Path.Combine(folder, name));
-            data.RememberDatabases([.. DataDirectory.Databases.Intersect(names)]);
             await Console.Out.WriteLineAsync($"Restored {source} as of {manifest.Moment:u} into {folder}.");
         }
         catch (Exception exception)

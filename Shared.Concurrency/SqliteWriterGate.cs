@@ -11,10 +11,8 @@ namespace ConcertSaga.Shared.Concurrency;
 /// writer wait by blocking its thread in steps of up to 150 ms, which starves the thread pool and is unfair. Waiting here costs a queued
 /// continuation. Add it to the options of every context on SQLite. On other servers, and when added twice, it does nothing.
 /// </summary>
-public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionInterceptor, ISaveChangesInterceptor
+public sealed class SqliteWriterGate : DbTransactionInterceptor, ISaveChangesInterceptor
 {
-    private static readonly TimeSpan AbandonedCheck = TimeSpan.FromSeconds(1);
-
     // One gate per file for the whole process: several contexts and several hosts may share a file.
     private static readonly ConcurrentDictionary<string, SemaphoreSlim> Gates = new();
 
@@ -56,24 +54,19 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
             return result;
         // A transaction that was only disposed raises no event while its connection stays open.
         Release(connection);
-        var gate = GateOf(connection);
-        var turn = gate.WaitAsync(MaxWait, cancellationToken);
-        while (!turn.IsCompleted)
-        {
-            await Task.WhenAny(turn, Task.Delay(AbandonedCheck, CancellationToken.None)).ConfigureAwait(false);
-            ReleaseAbandoned(gate);
-        }
-        if (!await turn.ConfigureAwait(false))
-            throw TurnTimeout(connection);
-        Held[connection] = gate;
         try
         {
+            var gate = GateOf(connection);
+            if (!await gate.WaitAsync(MaxWait, cancellationToken).ConfigureAwait(false))
+                throw TurnTimeout(connection);
+            Hold(connection, gate);
             return InterceptionResult<DbTransaction>.SuppressWithResult(
                 await connection.BeginTransactionAsync(eventData.IsolationLevel, cancellationToken).ConfigureAwait(false));
         }
         catch
         {
             Release(connection);
+            await CloseAsync(eventData.Context).ConfigureAwait(false);
             throw;
         }
     }
@@ -84,17 +77,18 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
         if (result.HasResult || !IsSqlite(connection))
             return result;
         Release(connection);
-        var gate = GateOf(connection);
-        if (!gate.Wait(MaxWait))
-            throw TurnTimeout(connection);
-        Held[connection] = gate;
         try
         {
+            var gate = GateOf(connection);
+            if (!gate.Wait(MaxWait))
+                throw TurnTimeout(connection);
+            Hold(connection, gate);
             return InterceptionResult<DbTransaction>.SuppressWithResult(connection.BeginTransaction(eventData.IsolationLevel));
         }
         catch
         {
             Release(connection);
+            eventData.Context?.Database.CloseConnection();
             throw;
         }
     }
@@ -119,23 +113,9 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
         return Task.CompletedTask;
     }
 
-    // A transaction that is only disposed, or never began, ends when EF Core closes the connection it opened for it.
-    void IDbConnectionInterceptor.ConnectionClosed(DbConnection connection, ConnectionEndEventData eventData) => Release(connection);
-
-    Task IDbConnectionInterceptor.ConnectionClosedAsync(DbConnection connection, ConnectionEndEventData eventData)
-    {
-        Release(connection);
-        return Task.CompletedTask;
-    }
-
-    // A connection that the caller opened and never closed ends here.
-    void IDbConnectionInterceptor.ConnectionDisposed(DbConnection connection, ConnectionEndEventData eventData) => Release(connection);
-
-    Task IDbConnectionInterceptor.ConnectionDisposedAsync(DbConnection connection, ConnectionEndEventData eventData)
-    {
-        Release(connection);
-        return Task.CompletedTask;
-    }
+    // EF Core counts how often a connection was opened, and does not take back the opening of a transaction that did not begin. The
+    // connection would stay open behind the next transaction of the context, also if that is only disposed.
+    private static Task CloseAsync(DbContext? database) => database?.Database.CloseConnectionAsync() ?? Task.CompletedTask;
 
     private TimeoutException TurnTimeout(DbConnection connection) =>
         new($"No turn to write to {connection.DataSource} within {MaxWait.TotalSeconds:0} s. "
@@ -146,19 +126,25 @@ public sealed class SqliteWriterGate : DbTransactionInterceptor, IDbConnectionIn
     private static SemaphoreSlim GateOf(DbConnection connection) =>
         Gates.GetOrAdd(connection.DataSource, static _ => new SemaphoreSlim(1, 1));
 
-    // A connection that was closed without an event of EF Core has no transaction any more.
-    private static void ReleaseAbandoned(SemaphoreSlim gate)
+    private static void Hold(DbConnection connection, SemaphoreSlim gate)
     {
-        foreach (var (connection, held) in Held)
-        {
-            if (held == gate && connection.State == ConnectionState.Closed)
-                Release(connection);
-        }
+        Held[connection] = gate;
+        connection.StateChange += ReleaseClosed;
+    }
+
+    // A transaction that was only disposed ends with its connection. EF Core reports neither that, nor that a context which returns to its
+    // pool closes its connection.
+    private static void ReleaseClosed(object sender, StateChangeEventArgs change)
+    {
+        if (change.CurrentState == ConnectionState.Closed)
+            Release((DbConnection)sender);
     }
 
     private static void Release(DbConnection? connection)
     {
-        if (connection is not null && Held.TryRemove(connection, out var gate))
-            gate.Release();
+        if (connection is null || !Held.TryRemove(connection, out var gate))
+            return;
+        connection.StateChange -= ReleaseClosed;
+        gate.Release();
     }
 }

@@ -117,14 +117,14 @@ public static class ReservationEndpoints
     {
         if (await FindAsync(services.Database, id, caller, cancellationToken) is not { } row)
             return Refusals.ReservationNotFound.Answer();
-        var (isCancellable, startsAt) = await JudgeCancellationAsync(row, services, cancellationToken);
+        var (isCancellable, startsAt, now) = await JudgeCancellationAsync(row, services, cancellationToken);
         if (isCancellable)
         {
             if (!services.Gate.IsOpen)
                 return ReservationRefusals.BookingClosed();
             if (row.CurrentState == ReservationStates.AwaitingPayment)
                 services.Refusals.Count(caller.UserId);
-            await SendAsync(services, new CancelReservation(id, row.Version, startsAt), cancellationToken);
+            await SendAsync(services, new CancelReservation(id, row.Version, startsAt, now), cancellationToken);
         }
         else if (row.Outcome == ReservationStates.Cancelled)
         {
@@ -170,13 +170,14 @@ public static class ReservationEndpoints
     private static DateTimeOffset? CancellableUntil(Reservation row, DateTimeOffset? startsAt, ReservationOptions options) =>
         (startsAt ?? row.StartsAt) - options.CancellationCutoff;
 
-    private static async Task<(bool IsCancellable, DateTimeOffset? StartsAt)> JudgeCancellationAsync(
+    private static async Task<(bool IsCancellable, DateTimeOffset? StartsAt, DateTimeOffset Now)> JudgeCancellationAsync(
         Reservation row, BookingServices services, CancellationToken cancellationToken)
     {
         if (row.CurrentState != ReservationStates.Confirmed)
-            return (row.CurrentState == ReservationStates.AwaitingPayment, null);
+            return (row.CurrentState == ReservationStates.AwaitingPayment, null, services.Clock.GetUtcNow());
         var startsAt = await services.Schedules.FindStartAsync(row.ScheduleId, cancellationToken);
-        return (CancellableUntil(row, startsAt, services.Options.Value) > services.Clock.GetUtcNow(), startsAt);
+        var now = services.Clock.GetUtcNow();
+        return (CancellableUntil(row, startsAt, services.Options.Value) > now, startsAt, now);
     }
 
     private static async Task SendAsync<T>(BookingServices services, T command, CancellationToken cancellationToken)

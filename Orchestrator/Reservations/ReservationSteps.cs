@@ -207,7 +207,8 @@ public sealed class ReservationSteps(TimeProvider clock, IOptions<ReservationOpt
 
     // The endpoint asked Seats for the current start. Without an answer, and in messages of older versions, it is null.
     private bool IsBeforeCutoff(BehaviorContext<Reservation, CancelReservation> context) =>
-        (context.Message.StartsAt ?? context.Saga.StartsAt) - _options.CancellationCutoff > clock.GetUtcNow();
+        (context.Message.StartsAt ?? context.Saga.StartsAt) - _options.CancellationCutoff
+            > (context.Message.RequestedAt ?? clock.GetUtcNow());
 
     public bool IsDue(Context context) => context.Saga.Deadline <= clock.GetUtcNow();
 

@@ -23,7 +23,12 @@ public sealed record PayReservation(Guid ReservationId, int ExpectedAttempt);
 /// <param name="ReservationId">The reservation.</param>
 /// <param name="ExpectedVersion">The version of the row at the time of the request.</param>
 /// <param name="StartsAt">The current start of the schedule according to Seats; null if Seats was not asked or did not answer.</param>
-public sealed record CancelReservation(Guid ReservationId, int ExpectedVersion, DateTimeOffset? StartsAt = null);
+/// <param name="RequestedAt">
+/// When the endpoint found that the deadline of cancellations had not passed; null in messages of older versions. A message that waited is
+/// not late.
+/// </param>
+public sealed record CancelReservation(
+    Guid ReservationId, int ExpectedVersion, DateTimeOffset? StartsAt = null, DateTimeOffset? RequestedAt = null);
 
 /// <summary>
 /// A deadline of the reservation may have passed. Sent by the orchestrator's sweeper, handled by its saga. Idempotent: the saga acts only

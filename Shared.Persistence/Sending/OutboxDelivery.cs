@@ -55,8 +55,9 @@ internal sealed class OutboxDelivery<TDbContext>(
                 await RepeatAsync(ResendKeptAsync, once: true, stoppingToken).ConfigureAwait(false);
             await RepeatAsync(SweepAndCleanAsync, once: false, stoppingToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        catch (Exception) when (stoppingToken.IsCancellationRequested)
         {
+            // Some drivers report a cancelled statement as an error of theirs.
         }
         // Messages that requests committed during the shutdown still go out. The sweeper sends the rest after the next start.
         _committed.Writer.TryComplete();

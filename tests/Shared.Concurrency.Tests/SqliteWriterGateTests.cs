@@ -3,6 +3,7 @@ using System.Data.Common;
 using System.Reflection;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 
 namespace ConcertSaga.Shared.Concurrency.Tests;
 
@@ -72,6 +73,34 @@ public sealed class SqliteWriterGateTests : IAsyncLifetime
         await holder.Database.BeginTransactionAsync();
         await holder.Database.GetDbConnection().CloseAsync();
 
+        await NextBeginsAsync();
+    }
+
+    /// <summary>EF Core does not count back when a transaction does not begin, and a pool closes connections without an event.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task PooledContext_WhoseTransactionDidNotBegin_HoldsNoGateLater(bool async)
+    {
+        var pool = new PooledDbContextFactory<NotesContext>(
+            new DbContextOptionsBuilder<NotesContext>().UseSqlite($"Data Source={_file}")
+                .AddInterceptors(new SqliteWriterGate { MaxWait = TimeSpan.FromMilliseconds(50) }).Options, poolSize: 1);
+        await using (var holder = Open())
+        {
+            await using var holding = await holder.Database.BeginTransactionAsync();
+            await using var refused = pool.CreateDbContext();
+            if (async)
+                await Assert.ThrowsAsync<TimeoutException>(() => refused.Database.BeginTransactionAsync());
+            else
+                Assert.Throws<TimeoutException>(() => refused.Database.BeginTransaction());
+        }
+
+        await using (var later = pool.CreateDbContext())
+        {
+            await (await later.Database.BeginTransactionAsync()).DisposeAsync();
+            await NextBeginsAsync();
+            await later.Database.BeginTransactionAsync();
+        }
         await NextBeginsAsync();
     }
 
@@ -216,7 +245,7 @@ public sealed class SqliteWriterGateTests : IAsyncLifetime
     private async Task NextBeginsAsync()
     {
         await using var next = Open();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         await using var transaction = await next.Database.BeginTransactionAsync(limit.Token);
         await transaction.CommitAsync(CancellationToken.None);
     }

@@ -70,7 +70,9 @@ internal static class DeliveryStore
     public static async Task<(HashSet<Guid> Written, int Woken)> WriteAsync(
         this DataPlatformDbContext database, IReadOnlyList<DeliveryOutcome> group, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var outcomes = group.OrderBy(outcome => outcome.Lease.DeliveryId).ToArray();
+        // Of two outcomes of one delivery, only that of the newer lease can count.
+        var outcomes = group.OrderBy(outcome => outcome.Lease.DeliveryId).ThenByDescending(outcome => outcome.Lease.LeasedUntil)
+            .DistinctBy(outcome => outcome.Lease.DeliveryId).ToArray();
         var written = new HashSet<Guid>();
         var woken = 0;
         var dialect = DeliveryDialect.Of(database);

@@ -123,8 +123,9 @@ internal sealed partial class Dispatcher : BackgroundService
                     await _wake.WaitAsync(Pause(), stoppingToken);
             }
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        catch (Exception) when (stoppingToken.IsCancellationRequested)
         {
+            // Some drivers report a cancelled statement as an error of theirs.
         }
         // The senders finish current requests and return the remaining leases unsent.
         _isStopping = true;

@@ -1,4 +1,4 @@
-using System.Runtime.ExceptionServices;
+using ConcertSaga.Contracts;
 using ConcertSaga.Operations.Data;
 using ConcertSaga.Shared.Hosting.Background;
 using Microsoft.EntityFrameworkCore;
@@ -7,8 +7,8 @@ using Microsoft.Extensions.Options;
 namespace ConcertSaga.Operations.Bulk;
 
 /// <summary>
-/// Runs operations, one batch of each in turn. A failing operation, for example because the owner of its items is down, waits for the next
-/// round and does not hold up the others.
+/// Runs operations, one batch of each in turn. A failing operation, for example because the owner of its items is down, continues after a
+/// second and does not hold up the others.
 /// </summary>
 internal sealed partial class OperationRunner(
     IServiceScopeFactory scopes, IEnumerable<IOperationWork> works, IOptions<OperationsOptions> options, TimeProvider clock,
@@ -18,7 +18,14 @@ internal sealed partial class OperationRunner(
     /// <summary>The maximum number of items of a batch.</summary>
     public const int BatchSize = 100;
 
+    private static readonly TimeSpan RestAfterFailure = TimeSpan.FromSeconds(1);
+
     private readonly ILogger<OperationRunner> _logger = logger;
+
+    private readonly OutageLog _outages = new("Running an operation", logger, clock);
+
+    // The operations whose last batch failed, and when.
+    private readonly Dictionary<Guid, long> _failed = [];
 
     private readonly Dictionary<OperationKind, IOperationWork> _works =
         works.SelectMany(work => work.Kinds.Select(kind => (kind, work))).ToDictionary(pair => pair.kind, pair => pair.work);
@@ -30,33 +37,37 @@ internal sealed partial class OperationRunner(
 
     public override async Task RunOnceAsync(CancellationToken cancellationToken)
     {
-        var failures = new Dictionary<Guid, Exception>();
-        while (await FindFreeAsync(failures.Keys, cancellationToken) is { Count: > 0 } operations)
+        while (await FindDueAsync(cancellationToken) is { Count: > 0 } operations)
         {
             foreach (var operationId in operations)
-            {
-                try
-                {
-                    await RunBatchAsync(operationId, cancellationToken);
-                }
-                catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
-                {
-                    failures.Add(operationId, exception);
-                }
-            }
+                await TryBatchAsync(operationId, cancellationToken);
         }
-        // With its type and stack, which tell whether the failure is transient.
-        if (failures.Values.FirstOrDefault() is { } failure)
-            ExceptionDispatchInfo.Throw(failure);
     }
 
-    private async Task<List<Guid>> FindFreeAsync(IReadOnlyCollection<Guid> failed, CancellationToken cancellationToken)
+    private async Task<List<Guid>> FindDueAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<OperationsDbContext>();
         var free = await Free(database).OrderBy(operation => operation.StartedAt).Select(operation => operation.OperationId)
             .ToListAsync(cancellationToken);
-        return [.. free.Except(failed)];
+        foreach (var ended in _failed.Keys.Except(free).ToList())
+            _failed.Remove(ended);
+        return free.FindAll(id => !_failed.TryGetValue(id, out var at) || Clock.GetElapsedTime(at) >= RestAfterFailure);
+    }
+
+    private async Task TryBatchAsync(Guid operationId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RunBatchAsync(operationId, cancellationToken);
+            if (_failed.Remove(operationId) && _failed.Count == 0)
+                _outages.Succeeded();
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            _failed[operationId] = Clock.GetTimestamp();
+            _outages.Failed(exception);
+        }
     }
 
     private async Task RunBatchAsync(Guid operationId, CancellationToken cancellationToken)
@@ -94,8 +105,11 @@ internal sealed partial class OperationRunner(
     private IQueryable<Operation> Free(OperationsDbContext database)
     {
         var now = Clock.GetUtcNow();
+        // A longer lease is of a replica whose clock was wrong.
+        var longest = now + options.Value.LeaseDuration + ClockSkew.Tolerance;
         return database.Operations.Where(operation => operation.Status == OperationStatus.Running
-            && (operation.LeaseId == null || operation.LeaseId == _replica || operation.LeasedUntil < now));
+            && (operation.LeaseId == null || operation.LeaseId == _replica || operation.LeasedUntil < now
+                || operation.LeasedUntil > longest));
     }
 
     [LoggerMessage(11001, LogLevel.Information,

@@ -103,8 +103,8 @@ internal sealed class SelectionWriter(OperationsDbContext database, TimeProvider
             .ExecuteUpdateAsync(set => set.SetProperty(row => row.Status, OperationStatus.Running)
                 .SetProperty(row => row.Operator, caller).SetProperty(row => row.Reason, reason)
                 .SetProperty(row => row.StartedAt, now), cancellationToken), cancellationToken);
-        // A repeated request finds the operation that the first one started.
-        return started == 1 || await operation.AnyAsync(cancellationToken);
+        // A repeated request finds the operation that the first one started. A selection that was stopped before its start cannot start.
+        return started == 1 || await operation.AnyAsync(row => row.StartedAt != null, cancellationToken);
     }
 
     private static Accepted<OperationStarted> Started(Guid operationId) =>

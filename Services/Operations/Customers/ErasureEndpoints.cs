@@ -43,6 +43,9 @@ internal static class ErasureEndpoints
         var userId = body.UserId;
         if (userId.Length is 0 or > MaxUserIdLength)
             throw RefusedRequestException.Parameter(nameof(userId), $"It does not have 1 to {MaxUserIdLength} characters.");
+        // The checks of every request do not read the path.
+        if (StoredText.FaultOf(userId) is { } fault)
+            throw RefusedRequestException.Parameter(nameof(userId), fault);
         if (OperatorRoutes.RefuseReason(body.Reason) is { } invalid)
             return invalid;
         // The records of the operators outlive the customer.

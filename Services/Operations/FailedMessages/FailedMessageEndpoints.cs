@@ -39,8 +39,10 @@ internal static class FailedMessageEndpoints
     {
         var take = limit ?? Paging.DefaultLimit;
         var before = Paging.Cursor<long>(cursor);
-        var ids = new FailedMessageFilter(queue, kind?.Value, messageType, exception).First(
-            database.FailedMessages, status?.Value ?? FailedMessageStatus.Waiting, messages => Newest(messages, before), take + 1);
+        // Read first: in one statement, the planner may read all messages in their order to find the few.
+        var ids = await new FailedMessageFilter(queue, kind?.Value, messageType, exception).First(
+            database.FailedMessages, status?.Value ?? FailedMessageStatus.Waiting, messages => Newest(messages, before), take + 1)
+            .ToListAsync(cancellationToken);
         var rows = await Newest(database.FailedMessages.Where(message => ids.Contains(message.FailedMessageId)), null).Select(View)
             .ToListAsync(cancellationToken);
         return TypedResults.Ok(Paging.Cut(rows, take, row => row.FailedMessageId));

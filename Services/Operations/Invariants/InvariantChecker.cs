@@ -1,4 +1,5 @@
 using System.Globalization;
+using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Facts;
 using ConcertSaga.Operations.Data;
 using ConcertSaga.Operations.Facts;
@@ -44,9 +45,12 @@ internal sealed partial class InvariantChecker(
         var database = scope.ServiceProvider.GetRequiredService<OperationsDbContext>();
         var now = Clock.GetUtcNow();
         var latest = now - options.Value.CheckInterval;
+        // Later instants are of a replica whose clock was wrong.
+        var (lastStart, lastLease) = (now + ClockSkew.Tolerance, now + options.Value.LeaseDuration + ClockSkew.Tolerance);
         var due = database.InvariantChecks.AsNoTracking().Where(check =>
-            (check.RunId != null || check.StartedAt == null || check.StartedAt < latest || check.RequestedAt > check.StartedAt)
-            && (check.LeaseId == null || check.LeaseId == _replica || check.LeasedUntil < now));
+            (check.RunId != null || check.StartedAt == null || check.StartedAt < latest || check.StartedAt > lastStart
+                || check.RequestedAt > check.StartedAt)
+            && (check.LeaseId == null || check.LeaseId == _replica || check.LeasedUntil < now || check.LeasedUntil > lastLease));
         if (!await due.AnyAsync(cancellationToken))
             return [];
         var until = now + options.Value.LeaseDuration;

@@ -14,8 +14,8 @@ public sealed class EntryCleaner(
     IServiceScopeFactory scopes, IOptions<QueueOptions> options, TimeProvider clock, ILogger<EntryCleaner> logger)
     : PeriodicTask("Deleting ended queue entries", options.Value.CleaningInterval, clock, logger)
 {
-    // Clocks differ, and gateways forget a revocation slightly after the token has expired.
-    private static readonly TimeSpan ExpiryMargin = TimeSpan.FromMinutes(1);
+    /// <summary>Clocks differ, and gateways forget a revocation this long after the token has expired.</summary>
+    public static readonly TimeSpan ExpiryMargin = TimeSpan.FromMinutes(1);
 
     /// <summary>Deletes entries whose retention is over, and waiting entries of sales that ended that long ago.</summary>
     /// <returns>The number of deleted entries.</returns>

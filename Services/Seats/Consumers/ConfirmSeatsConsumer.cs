@@ -17,31 +17,35 @@ public sealed class ConfirmSeatsConsumer(
     public async Task Consume(ConsumeContext<ConfirmSeats> context)
     {
         var command = context.Message;
-        SeatsChanged? change = null;
-        var hold = await database.FindDecisionAsync(command.ReservationId, context.CancellationToken);
-        if (hold is null)
+        var decision = await database.FindDecisionAsync(command.ReservationId, context.CancellationToken) switch
         {
-            // The tombstone refuses a later hold. Without it, a repeat of this command could succeed.
-            hold = SeatHold.Tombstone(command.ReservationId, clock.GetUtcNow());
-            database.SeatHolds.Add(hold);
-            await database.SaveChangesAsync(context.CancellationToken);
-        }
-        else if (hold is { Status: SeatHoldStatus.Held, Code: null })
-        {
-            if (faults.Rejects<ConfirmSeats>())
-                await RefuseAsync(hold.ReservationId, RefusalCodes.SeatsNotHeld, context.CancellationToken);
-            else
-                change = await SellAsync(hold, context.CancellationToken);
-            hold = (await database.FindDecisionAsync(command.ReservationId, context.CancellationToken))!;
-        }
+            null => await RefuseUnknownAsync(command.ReservationId, context.CancellationToken),
+            { Status: SeatHoldStatus.Held, Code: null } hold => await DecideAsync(hold, context.CancellationToken),
+            var hold => DecisionOf(hold)
+        };
 
-        await context.ReplyAsync(hold.Status == SeatHoldStatus.Confirmed
-            ? new SeatsConfirmed(command.ReservationId, command.Attempt)
-            : new SeatConfirmationRejected(command.ReservationId, command.Attempt, CodeOf(hold)));
-        await announcer.PublishAsync(context, change);
+        await context.ReplyAsync(decision.Code is { } code
+            ? new SeatConfirmationRejected(command.ReservationId, command.Attempt, code)
+            : new SeatsConfirmed(command.ReservationId, command.Attempt));
+        await announcer.PublishAsync(context, decision.Change);
     }
 
-    private async Task<SeatsChanged?> SellAsync(SeatHold hold, CancellationToken cancellationToken)
+    private async Task<Decision> RefuseUnknownAsync(Guid reservationId, CancellationToken cancellationToken)
+    {
+        // The tombstone refuses a later hold. Without it, a repeat of this command could succeed.
+        database.SeatHolds.Add(SeatHold.Tombstone(reservationId, clock.GetUtcNow()));
+        await database.SaveChangesAsync(cancellationToken);
+        return new Decision(RefusalCodes.SeatsNotHeld);
+    }
+
+    // A copy of the command or the compensation may be faster. Its decision counts.
+    private async Task<Decision> DecideAsync(SeatHold hold, CancellationToken cancellationToken) =>
+        await (faults.Rejects<ConfirmSeats>()
+            ? RefuseAsync(hold.ReservationId, RefusalCodes.SeatsNotHeld, cancellationToken)
+            : SellAsync(hold, cancellationToken))
+        ?? DecisionOf((await database.FindDecisionAsync(hold.ReservationId, cancellationToken))!);
+
+    private async Task<Decision?> SellAsync(SeatHold hold, CancellationToken cancellationToken)
     {
         var scheduleId = hold.ScheduleId!.Value;
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
@@ -53,36 +57,42 @@ public sealed class ConfirmSeatsConsumer(
         {
             // The seat map does not change, and keeps its version. A cancellation is permanent, so the refusal may follow it.
             await transaction.RollbackAsync(cancellationToken);
-            await RefuseAsync(hold.ReservationId, RefusalCodes.ScheduleCancelled, cancellationToken);
-            return null;
+            return await RefuseAsync(hold.ReservationId, RefusalCodes.ScheduleCancelled, cancellationToken);
         }
         var updated = await StillHeld(hold.ReservationId).ExecuteUpdateAsync(
             set => set.SetProperty(row => row.Status, SeatHoldStatus.Confirmed).SetProperty(row => row.UpdatedAt, clock.GetUtcNow()),
             cancellationToken);
-        // A copy of the command or the compensation was faster. The transaction rolls back.
         if (updated == 0)
             return null;
         await database.Seats.Where(seat => seat.ScheduleId == scheduleId && seat.ReservationId == hold.ReservationId)
             .ExecuteUpdateAsync(set => set.SetProperty(seat => seat.Status, SeatStatus.Sold), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return SeatMapAnnouncer.ChangeOf(scheduleId, schedule.Version, hold.SeatNumbers, SeatStatus.Sold);
+        return new Decision(null, SeatMapAnnouncer.ChangeOf(scheduleId, schedule.Version, hold.SeatNumbers, SeatStatus.Sold));
     }
 
-    private async Task RefuseAsync(Guid reservationId, string code, CancellationToken cancellationToken)
+    private async Task<Decision?> RefuseAsync(Guid reservationId, string code, CancellationToken cancellationToken)
     {
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
-        await StillHeld(reservationId).ExecuteUpdateAsync(
+        var updated = await StillHeld(reservationId).ExecuteUpdateAsync(
             set => set.SetProperty(row => row.Code, code).SetProperty(row => row.UpdatedAt, clock.GetUtcNow()),
             cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+        return updated == 0 ? null : new Decision(code);
     }
 
     // A refused hold has the code of the hold.
-    private static string CodeOf(SeatHold hold) =>
-        hold.Status == SeatHoldStatus.Refused ? RefusalCodes.SeatsNotHeld : hold.Code ?? RefusalCodes.SeatsNotHeld;
+    private static Decision DecisionOf(SeatHold hold) => new(hold.Status switch
+    {
+        SeatHoldStatus.Confirmed => null,
+        SeatHoldStatus.Refused => RefusalCodes.SeatsNotHeld,
+        _ => hold.Code ?? RefusalCodes.SeatsNotHeld
+    });
 
     private IQueryable<SeatHold> StillHeld(Guid reservationId) =>
         database.SeatHolds.Where(row => row.ReservationId == reservationId && row.Status == SeatHoldStatus.Held && row.Code == null);
+
+    // No code: the seats are sold.
+    private sealed record Decision(string? Code, SeatsChanged? Change = null);
 }
 
 public sealed class ConfirmSeatsConsumerDefinition : ConsumerDefinition<ConfirmSeatsConsumer>

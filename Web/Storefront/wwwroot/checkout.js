@@ -124,16 +124,20 @@ export async function checkout(page, /** @type {any} */ reservation, reread) {
     if (remaining > 0 || hasEnded || isPaying) return;
     hasEnded = true;
     // The hold ends a moment later at the server.
-    setTimeout(() => { if (!page.signal.aborted) reread(); }, 2000);
+    setTimeout(() => { if (!page.signal.aborted) reread().catch(explain); }, 2000);
   });
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible' && !isPaying) recheck();
   }, { signal: page.signal });
 
+  function explain(/** @type {unknown} */ error) {
+    if (!page.signal.aborted) message.replaceChildren(refusalPanel(error, () => { reread().catch(explain); }));
+  }
+
   /** Another tab may have paid or cancelled. */
   async function recheck() {
     const current = await api('GET', `/api/reservations/${id}`, { signal: page.signal }).catch(() => null);
-    if (current && current.status !== 'AwaitingPayment') await reread();
+    if (current && current.status !== 'AwaitingPayment') await reread().catch(explain);
   }
 
   function cancelHold() {

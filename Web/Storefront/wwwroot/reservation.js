@@ -10,31 +10,43 @@ const moving = ['Pending', 'Paying', 'Cancelling'];
 /** A reservation: its checkout while the seats are held, its ticket and history afterwards. @param {import('./app.js').Page} page */
 export async function show(page) {
   const [id] = page.params;
-  /** @type {AbortController | null} */
-  let stage = null;
+  let stage = /** @type {AbortController | null} */ (null), reading = /** @type {Promise<void> | null} */ (null);
 
-  async function reread() {
+  /** What is shown stays until there is an answer. Only the first read leaves a failure to the page. */
+  async function read(/** @type {boolean} */ isFirst) {
+    for (let round = 0; ; round++) {
+      try {
+        return await api('GET', `/api/reservations/${id}`, { signal: page.signal });
+      } catch (error) {
+        if (isFirst || page.signal.aborted || !(error instanceof Refusal && error.isOpen)) throw error;
+      }
+      await pause(round);
+    }
+  }
+
+  async function draw() {
+    let reservation = await read(stage === null);
     stage?.abort();
     stage = new AbortController();
     const inner = { ...page, signal: AbortSignal.any([page.signal, stage.signal]) };
     Object.defineProperty(inner, 'guard', { get: () => page.guard, set: guard => { page.guard = guard; } });
-    let reservation = await api('GET', `/api/reservations/${id}`, { signal: page.signal });
     for (let round = 0; moving.includes(reservation.status); round++) {
       if (round === 0) drawMoving(page, reservation.status);
-      await new Promise(resolve => setTimeout(resolve, Math.min(5000, 500 * 1.4 ** round)));
+      await pause(round);
       if (page.signal.aborted) return;
-      reservation = await api('GET', `/api/reservations/${id}`, { signal: page.signal }).catch(error => {
-        if (error instanceof Refusal && error.isOpen) return reservation;
-        throw error;
-      });
+      reservation = await read(false);
     }
     if (reservation.status === 'AwaitingPayment') return checkout(inner, reservation, reread);
     page.guard = null;
     await drawOutcome(page, reservation, reread);
   }
 
+  const reread = () => reading ??= draw().finally(() => { reading = null; });
+
   await reread();
 }
+
+const pause = (/** @type {number} */ round) => new Promise(resolve => setTimeout(resolve, Math.min(5000, 500 * 1.4 ** round)));
 
 function drawMoving(/** @type {import('./app.js').Page} */ page, /** @type {string} */ status) {
   page.title(t(`status.${status}`));

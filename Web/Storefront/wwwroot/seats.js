@@ -17,7 +17,7 @@ export async function show(page) {
   const concert = concertOf(concertId), schedule = stored('schedules')?.[scheduleId];
   page.title(t('seats.title'));
   page.main.className = 'is-seats';
-  const pending = stored(`hold:${scheduleId}`, sessionStorage);
+  const pending = unanswered();
   const read = (/** @type {string} */ part) => api('GET', `/api/schedules/${scheduleId}/${part}`,
     { token: pass.token, signal: page.signal });
   // The map works without the venue's plan, and not without the seats.
@@ -32,6 +32,12 @@ export async function show(page) {
   const spoken = h('p', { class: 'hidden', role: 'status' });
   const holdButton = button(t('seats.hold'), 'primary wide', () => hold());
   let isHolding = false;
+
+  /** The request of this pass that has no answer yet. One of an earlier pass is over: nobody waits for its seats any more. */
+  function unanswered() {
+    const request = stored(`hold:${scheduleId}`, sessionStorage);
+    return request?.pass === pass.tokenId ? request : null;
+  }
 
   function choose(/** @type {import('./layout.js').Seat} */ seat) {
     if (isHolding) return;
@@ -76,8 +82,8 @@ export async function show(page) {
     isHolding = true;
     drawChoice();
     holdButton.textContent = t('seats.holding');
-    const name = `hold:${scheduleId}`, earlier = stored(name, sessionStorage);
-    const request = earlier && `${earlier.seats}` === `${seats}` ? earlier : { key: crypto.randomUUID(), seats };
+    const name = `hold:${scheduleId}`, earlier = unanswered();
+    const request = earlier && `${earlier.seats}` === `${seats}` ? earlier : { key: crypto.randomUUID(), seats, pass: pass.tokenId };
     store(name, request, sessionStorage);
     try {
       const reservation = await api('POST', '/api/reservations', { key: request.key, token: pass.token,

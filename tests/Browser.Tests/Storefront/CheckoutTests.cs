@@ -101,6 +101,44 @@ public sealed class CheckoutTests(Site site, Browser browser)
         await CheckPaidOnceAsync(customer);
     }
 
+    /// <summary>The payment has arrived, and the reservation cannot be read for a moment.</summary>
+    [Fact]
+    public async Task Payment_WhoseReservationCannotBeRead_ShowsTheTicketLater()
+    {
+        await using var customer = await Customer.OpenAsync(site, browser);
+        await customer.HoldAsync(2, 48, 1);
+        await customer.ChargeAsync();
+        var failures = 0;
+        await customer.Page.RouteAsync("**/api/reservations/*", async route =>
+        {
+            if (route.Request.Method == "GET" && ++failures <= 2)
+                await route.AbortAsync();
+            else
+                await route.ContinueAsync();
+        });
+
+        await customer.PayButton.ClickAsync();
+
+        await CheckPaidOnceAsync(customer);
+        Assert.True(failures > 2);
+    }
+
+    /// <summary>Nobody waits any more for the answer to a request of an earlier pass.</summary>
+    [Fact]
+    public async Task Hold_OfAnEarlierPass_IsNotRepeated()
+    {
+        await using var customer = await Customer.OpenAsync(site, browser);
+        await customer.OpenSeatsAsync(2, 49);
+        await customer.Page.EvaluateAsync(
+            "sessionStorage.setItem('hold:49', JSON.stringify({ key: crypto.randomUUID(), seats: [9], pass: crypto.randomUUID() }))");
+
+        await customer.Page.ReloadAsync();
+
+        await customer.Page.Locator(".map").WaitForAsync();
+        Assert.True(await customer.Button("seats.hold").IsDisabledAsync());
+        Assert.EndsWith("/schedules/49", new Uri(customer.Page.Url).AbsolutePath, StringComparison.Ordinal);
+    }
+
     /// <summary>A customer who still has an unpaid reservation is led to it.</summary>
     [Fact]
     public async Task Hold_BesideAnUnpaidReservation_LeadsToIt()

@@ -55,6 +55,22 @@ public sealed class DeliveryStoreTests(PostgreSqlServer server)
     }
 
     [Theory, MemberData(nameof(Providers))]
+    public async Task Outcomes_OfTwoLeases_WrittenTogether_CountOnce(DatabaseProvider provider)
+    {
+        await using var relay = await RelayUnderTest.StartAsync(provider, server);
+        await relay.ReceiveAsync();
+        var old = Assert.Single(await LeaseAsync(relay));
+        relay.Clock.Advance(TimeSpan.FromMinutes(1));
+        var newer = Assert.Single(await LeaseAsync(relay));
+
+        Assert.Equal([old.DeliveryId],
+            await WriteAsync(relay, Of(old, DeliveryStatus.Dead, "late"), Of(newer, DeliveryStatus.Delivered, null)));
+
+        Assert.Equal((DeliveryStatus.Delivered, 1), ((await relay.RowAsync()).Status, (await relay.RowAsync()).Attempts));
+        Assert.Single(await relay.AttemptsAsync());
+    }
+
+    [Theory, MemberData(nameof(Providers))]
     public async Task Outcome_OfAnExpiredLease_DoesNotOverwriteTheNewerOne(DatabaseProvider provider)
     {
         await using var relay = await RelayUnderTest.StartAsync(provider, server);
@@ -156,9 +172,9 @@ public sealed class DeliveryStoreTests(PostgreSqlServer server)
         (await relay.WithAsync<IServiceScopeFactory, (int Seen, List<DeliveryLease> Leases)>(scopes => scopes.WithTransactionAsync(
             database => database.LeaseAsync(maxCount, relay.Clock.GetUtcNow(), TimeSpan.FromMinutes(1), CancellationToken.None)))).Leases;
 
-    private static async Task<IEnumerable<Guid>> WriteAsync(RelayUnderTest relay, DeliveryOutcome outcome) =>
+    private static async Task<IEnumerable<Guid>> WriteAsync(RelayUnderTest relay, params DeliveryOutcome[] outcomes) =>
         (await relay.WithAsync<IServiceScopeFactory, (HashSet<Guid> Written, int Woken)>(scopes => scopes.WithTransactionAsync(
-            database => database.WriteAsync([outcome], relay.Clock.GetUtcNow(), CancellationToken.None)))).Written;
+            database => database.WriteAsync(outcomes, relay.Clock.GetUtcNow(), CancellationToken.None)))).Written;
 
     private static DeliveryOutcome Of(DeliveryLease lease, DeliveryStatus status, string? error) => new(
         lease, status, lease.LeasedUntil.AddSeconds(1), lease.AttemptsBefore, lease.Since,

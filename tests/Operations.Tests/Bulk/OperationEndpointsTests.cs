@@ -106,6 +106,35 @@ public sealed class OperationEndpointsTests(PostgreSqlServer server)
         Assert.Equal(($"operations/{operationId}", "Wrong ones."), (stop.Target, stop.Reason));
     }
 
+    /// <summary>A replica whose clock was an hour ahead has died.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Lease_OfAWrongClock_IsTakenOver(DatabaseProvider provider)
+    {
+        await using var operations = await OperationsUnderTest.StartAsync(provider, server);
+        await operations.FailAsync(1);
+        var (operationId, now) = (Guid.CreateVersion7(), operations.Clock.GetUtcNow());
+        await operations.ReadAsync(async database =>
+        {
+            database.Operations.Add(new Operation
+            {
+                OperationId = operationId,
+                Kind = OperationKind.Discard,
+                Status = OperationStatus.Running,
+                Operator = "olga",
+                Reason = "All.",
+                Matched = 1,
+                CreatedAt = now,
+                StartedAt = now,
+                LeaseId = Guid.CreateVersion7(),
+                LeasedUntil = now.AddHours(1)
+            });
+            database.OperationItems.Add(new OperationItem { OperationId = operationId, Number = 1, FailedMessageId = 1 });
+            return await database.SaveChangesAsync();
+        });
+
+        Assert.Equal(1, (await operations.EndedAsync(operationId)).GetProperty("succeeded").GetInt32());
+    }
+
     [Fact]
     public async Task Stop_OfASelection_EndsIt()
     {
@@ -116,6 +145,8 @@ public sealed class OperationEndpointsTests(PostgreSqlServer server)
         var (_, stopped) = await operations.CallAsync(HttpMethod.Delete, $"operations/{selection}?reason=No.");
 
         Assert.Equal("Cancelled", stopped.GetProperty("status").GetString());
+        var (status, refused) = await operations.CallAsync(HttpMethod.Post, "failed-messages/discard", new { selection, reason = "Yes." });
+        Assert.Equal((404, "OPERATION_NOT_FOUND"), (status, refused.GetProperty("code").GetString()));
         Assert.Equal(404, (await operations.CallAsync(HttpMethod.Get, $"operations/{Guid.CreateVersion7()}")).Status);
         Assert.Equal(404, (await operations.CallAsync(HttpMethod.Delete, $"operations/{Guid.CreateVersion7()}?reason=No.")).Status);
     }

@@ -173,6 +173,18 @@ public sealed class ErasureTests(PostgreSqlServer server)
         Assert.Empty(owners.Commands);
     }
 
+    [Fact]
+    public async Task Address_OfAnIdWithAControlCharacter_IsRefused()
+    {
+        await using var owners = await CustomerOwners.StartAsync();
+        await using var operations = await OperationsUnderTest.StartAsync(DatabaseProvider.Sqlite, server, null, owners.Settings);
+
+        var answer = await operations.CallAsync(HttpMethod.Post, "customers/mina%0Aco/erase", new { reason = "x" });
+
+        Assert.Equal((400, "BAD_REQUEST"), (answer.Status, answer.Body.GetProperty("code").GetString()));
+        Assert.Empty(owners.Commands);
+    }
+
     private static async Task<JsonElement> EraseAsync(OperationsUnderTest operations)
     {
         var (status, started) = await operations.CallAsync(HttpMethod.Post, "customers/mina/erase", new { reason = Reason });

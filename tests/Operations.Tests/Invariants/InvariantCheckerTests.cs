@@ -107,6 +107,26 @@ public sealed class InvariantCheckerTests(PostgreSqlServer server)
         Assert.Equal((10L, 0), (check.GetProperty("rowsChecked").GetInt64(), check.GetProperty("findingCount").GetInt32()));
     }
 
+    /// <summary>A replica whose clock was an hour ahead has leased a check, and has died.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Check_OfAWrongClock_RunsAgain(DatabaseProvider provider)
+    {
+        await using var owners = await OwnersStub.StartAsync();
+        owners.Away["/internal/facts/accounts"] = true;
+        await using var operations = await OperationsUnderTest.StartAsync(provider, server, null, [.. owners.Settings, .. Fast]);
+        var later = operations.Clock.GetUtcNow().AddHours(1);
+        await operations.ReadAsync(database => database.InvariantChecks
+            .Where(check => check.Invariant == InvariantKind.BalanceEqualsLedger)
+            .ExecuteUpdateAsync(set => set.SetProperty(check => check.RunId, (Guid?)null)
+                .SetProperty(check => check.StartedAt, later).SetProperty(check => check.LeaseId, Guid.CreateVersion7())
+                .SetProperty(check => check.LeasedUntil, later)));
+
+        owners.Away.Clear();
+
+        await Eventually.TrueAsync(async () => (await ReadAsync(operations, InvariantKind.BalanceEqualsLedger))
+            .GetProperty("checkedAt").ValueKind != JsonValueKind.Null, Limit, "the check is complete");
+    }
+
     /// <summary>One test per invariant is in the end-to-end tests, on the product's databases.</summary>
     [Fact]
     public async Task Checks_OfAllInvariants_ReadEveryList()

@@ -178,6 +178,24 @@ public sealed class OwnerWorkTests(PostgreSqlServer server)
         Assert.Equal(1, Int(await operations.EndedAsync(waiting.GetProperty("operationId").GetGuid()), "succeeded"));
     }
 
+    /// <summary>An operation that failed once goes on although another one does not end.</summary>
+    [Fact]
+    public async Task Owner_ThatFailedOnce_IsAskedAgainWhileAnotherOperationRuns()
+    {
+        await using var failing = await OwnerStandIn.StartAsync();
+        await using var slow = await OwnerStandIn.StartAsync();
+        await using var operations = await OperationsUnderTest.StartAsync(DatabaseProvider.Sqlite, server, null,
+            [.. failing.Settings("Orchestrator"), .. slow.Settings("DataPlatform")]);
+        slow.IsSlow = true;
+        await PostAsync(operations, "deliveries/send-again", new { ids = new[] { Guid.CreateVersion7() }, reason = "x" });
+        await Eventually.TrueAsync(() => slow.LastChange is { Starts: false }, OperationsUnderTest.Limit, "the other operation runs");
+        failing.RepliesToLose = 1;
+
+        var (_, started) = await PostAsync(operations, "reservations/retry", new { ids = new[] { Guid.CreateVersion7() }, reason = "x" });
+
+        Assert.Equal(1, Int(await operations.EndedAsync(started.GetProperty("operationId").GetGuid()), "succeeded"));
+    }
+
     [Theory]
     [InlineData("reservations/retry")]
     [InlineData("reservations/cancel")]

@@ -111,6 +111,21 @@ public sealed class ScheduleClientTests : IAsyncLifetime
         Assert.Equal(ReservationStates.Confirmed, (await _host.RowAsync(early)).CurrentState);
     }
 
+    /// <summary>The endpoint has accepted the request in time. A message that waits, or another clock, must not refuse it.</summary>
+    [Fact]
+    public async Task Saga_ReceivingARequestLate_JudgesTheInstantOfTheRequest()
+    {
+        var (_, inTime) = await BuyAsync();
+        var (_, late) = await BuyAsync();
+        var now = _host.Clock.GetUtcNow();
+
+        await _host.HandleAsync(new CancelReservation(inTime, (await _host.RowAsync(inTime)).Version, now.AddHours(23), now.AddHours(-2)));
+        await _host.HandleAsync(new CancelReservation(late, (await _host.RowAsync(late)).Version, now.AddHours(23), now));
+
+        await _host.UntilItEndsAsync(inTime, ReservationStates.Cancelled, TimeSpan.Zero);
+        Assert.Equal(ReservationStates.Confirmed, (await _host.RowAsync(late)).CurrentState);
+    }
+
     private async Task<(User User, Guid Id)> BuyAsync()
     {
         var user = _host.User();
