@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
+using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Queue;
 
 namespace ConcertSaga.Gateway.Queue;
@@ -19,9 +20,6 @@ public sealed class RoomDirectory(TimeProvider time)
 
     /// <summary>Only snapshots carry keys, and Queue may have withdrawn one.</summary>
     private static readonly TimeSpan MaxKeyAge = TimeSpan.FromSeconds(30);
-
-    // Several clocks decide with a tolerance when a token expires, so a revocation is kept a little longer.
-    private static readonly TimeSpan RevocationMargin = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<int, RoomState> _rooms = new();
@@ -154,7 +152,7 @@ public sealed class RoomDirectory(TimeProvider time)
 
     private void RemoveEndedRevocations()
     {
-        while (_revocationEnds.TryPeek(out var tokenId, out var end) && end + RevocationMargin < time.GetUtcNow())
+        while (_revocationEnds.TryPeek(out var tokenId, out var end) && end + ClockSkew.RevocationMargin < time.GetUtcNow())
         {
             _revocationEnds.Dequeue();
             _revoked.TryRemove(tokenId, out _);

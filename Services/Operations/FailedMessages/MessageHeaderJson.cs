@@ -34,7 +34,7 @@ internal static class MessageHeaderJson
     /// <summary>Writes the headers of a message, ordered by name, without those of its delivery.</summary>
     public static string Write(Headers headers) => Write(headers, DeliveryPrefixes);
 
-    /// <summary>Writes the headers that stay when the broker delivers the message again, or moves it because it returned too often.</summary>
+    /// <summary>Writes the headers that stay when the broker delivers the message again, or moves it after too many returns.</summary>
     public static string WriteLasting(Headers headers) => Write(headers, [.. DeliveryPrefixes, .. MovePrefixes]);
 
     /// <summary>Reads the headers as text, for an operator.</summary>

@@ -1,6 +1,6 @@
+using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Queue;
 using ConcertSaga.Queue.Data;
-using ConcertSaga.Queue.Line;
 using ConcertSaga.Queue.Rooms;
 using ConcertSaga.Queue.Tokens;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -28,7 +28,7 @@ internal static class SnapshotEndpoints
         // Rooms before revocations: a revocation in between is then in the list, and its sequence is still to come.
         var concerts = await database.Rooms.AsNoTracking().Where(room => room.SaleClosesAt > oldest).OrderBy(room => room.ConcertId)
             .ToListAsync(cancellationToken);
-        var expired = now - EntryCleaner.ExpiryMargin;
+        var expired = now - ClockSkew.RevocationMargin;
         var revocations = await database.Entries.Where(entry => entry.RevokedSequence != null && entry.Exp > expired)
             .Select(entry => new QueueTokenRevoked(
                 entry.ConcertId, entry.RevokedSequence!.Value, entry.TokenId, entry.Exp, entry.Status == QueueEntryStatus.Left))

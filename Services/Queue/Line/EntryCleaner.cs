@@ -1,3 +1,4 @@
+using ConcertSaga.Contracts;
 using ConcertSaga.Queue.Data;
 using ConcertSaga.Shared.Hosting.Background;
 using ConcertSaga.Shared.Hosting.Databases;
@@ -14,9 +15,6 @@ public sealed class EntryCleaner(
     IServiceScopeFactory scopes, IOptions<QueueOptions> options, TimeProvider clock, ILogger<EntryCleaner> logger)
     : PeriodicTask("Deleting ended queue entries", options.Value.CleaningInterval, clock, logger)
 {
-    /// <summary>Clocks differ, and gateways forget a revocation this long after the token has expired.</summary>
-    public static readonly TimeSpan ExpiryMargin = TimeSpan.FromMinutes(1);
-
     /// <summary>Deletes entries whose retention is over, and waiting entries of sales that ended that long ago.</summary>
     /// <returns>The number of deleted entries.</returns>
     public async Task<int> CleanAsync(CancellationToken cancellationToken)
@@ -27,7 +25,7 @@ public sealed class EntryCleaner(
         await using (var scope = scopes.CreateAsyncScope())
             rooms = await scope.ServiceProvider.GetRequiredService<QueueDbContext>().Rooms.AsNoTracking().OrderBy(room => room.ConcertId)
                 .ToListAsync(cancellationToken);
-        var total = await CleanLeftAsync(now - ExpiryMargin, now, cancellationToken);
+        var total = await CleanLeftAsync(now - ClockSkew.RevocationMargin, now, cancellationToken);
         foreach (var room in rooms)
             total += await CleanAsync(room, before, now, cancellationToken);
         return total;
@@ -56,7 +54,7 @@ public sealed class EntryCleaner(
         var serving = room.Serving;
         var isOver = room.SaleClosesAt < before;
         // An unclaimed offer has no pass to remember, so it skips the retention.
-        var unused = now - ExpiryMargin;
+        var unused = now - ClockSkew.RevocationMargin;
         // Filtered and ordered by number, so that the index of the line applies. Before the end of the sale, hardly any entry behind the
         // number being served has ended.
         return scopes.DeleteInBatchesAsync<QueueDbContext>(Clock, batch, database => database.Entries

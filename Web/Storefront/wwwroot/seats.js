@@ -33,7 +33,7 @@ export async function show(page) {
   const holdButton = button(t('seats.hold'), 'primary wide', () => hold());
   let isHolding = false;
 
-  /** The request of this pass that has no answer yet. One of an earlier pass is over: nobody waits for its seats any more. */
+  /** The request of this pass that has no answer yet. The customer no longer waits for one of an earlier pass. */
   function unanswered() {
     const request = stored(`hold:${scheduleId}`, sessionStorage);
     return request?.pass === pass.tokenId ? request : null;

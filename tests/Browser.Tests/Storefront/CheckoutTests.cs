@@ -123,7 +123,7 @@ public sealed class CheckoutTests(Site site, Browser browser)
         Assert.True(failures > 2);
     }
 
-    /// <summary>Nobody waits any more for the answer to a request of an earlier pass.</summary>
+    /// <summary>The customer no longer waits for the answer to a request of an earlier pass.</summary>
     [Fact]
     public async Task Hold_OfAnEarlierPass_IsNotRepeated()
     {

@@ -55,7 +55,7 @@ public sealed class DeliveryStoreTests(PostgreSqlServer server)
     }
 
     [Theory, MemberData(nameof(Providers))]
-    public async Task Outcomes_OfTwoLeases_WrittenTogether_CountOnce(DatabaseProvider provider)
+    public async Task Outcomes_OfTwoLeasesWrittenTogether_CountOnce(DatabaseProvider provider)
     {
         await using var relay = await RelayUnderTest.StartAsync(provider, server);
         await relay.ReceiveAsync();
