@@ -1,5 +1,6 @@
 using ConcertSaga.Operations.Bulk;
 using ConcertSaga.Operations.Data;
+using ConcertSaga.Operations.Owners;
 using ConcertSaga.Shared.Hosting.Operators;
 using Microsoft.EntityFrameworkCore;
 
@@ -60,9 +61,24 @@ internal sealed class FailedMessageBatch(OperationBatch batch, TimeProvider cloc
         var discarded = await Messages.Where(message => message.OperationId == _operationId).Select(message => message.FailedMessageId)
             .ToListAsync(cancellationToken);
         Record(discarded, FailedMessageStatus.Discarded, now);
+        await EndChangesAsync(discarded, cancellationToken);
         await SkipOthersAsync(cancellationToken);
         await _database.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+    }
+
+    // An operation that waits for the change of a discarded message would not end, and would send it again after a restart.
+    private async Task EndChangesAsync(List<long> discarded, CancellationToken cancellationToken)
+    {
+        var awaited = await _database.OperationItems.Where(item => item.IsBegun && item.Outcome == null && item.TargetId != null
+            && _database.Operations.Any(operation => operation.OperationId == item.OperationId
+                && operation.Status == OperationStatus.Running)).ToListAsync(cancellationToken);
+        if (awaited.Count == 0)
+            return;
+        var messageIds = await Messages.Where(message => discarded.Contains(message.FailedMessageId))
+            .Select(message => message.MessageId).ToListAsync(cancellationToken);
+        foreach (var item in awaited.Where(item => messageIds.Contains(OwnerWork.ActionIdOf(item).ToString())))
+            (item.Outcome, item.Reason) = (ItemOutcome.Failed, "The message of this change failed, and an operator discarded it.");
     }
 
     private IQueryable<FailedMessage> Claimed() =>

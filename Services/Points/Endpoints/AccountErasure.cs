@@ -15,6 +15,9 @@ internal static class AccountErasure
     {
         var (from, to) = (command.UserId, command.Pseudonym);
         var account = await database.LockAccountAsync(from, cancellationToken);
+        // The customer may have bought again after the orchestrator listed the reservations. Decisions and entries stay together.
+        var booked = await database.LedgerEntries.Where(entry => entry.UserId == from && entry.ReservationId != null)
+            .Select(entry => entry.ReservationId!.Value).Distinct().ToListAsync(cancellationToken);
         // A refund may have created it already, because the orchestrator erases first.
         await ShiftAsync(database, account, to, cancellationToken);
         await database.LedgerEntries.Where(entry => entry.UserId == from)
@@ -22,7 +25,7 @@ internal static class AccountErasure
         await database.Accounts.Where(row => row.UserId == from).ExecuteDeleteAsync(cancellationToken);
         await database.ChargeKeys.Where(key => key.UserId == from)
             .ExecuteUpdateAsync(set => set.SetProperty(key => key.UserId, to), cancellationToken);
-        foreach (var ids in CustomerErasureRoute.PartsOf(command))
+        foreach (var ids in CustomerErasureRoute.PartsOf(command with { ReservationIds = [.. command.ReservationIds.Union(booked)] }))
         {
             await database.PointDeductions.Where(row => ids.Contains(row.ReservationId) && row.UserId == from)
                 .ExecuteUpdateAsync(set => set.SetProperty(row => row.UserId, to), cancellationToken);

@@ -15,10 +15,11 @@ internal static class FailedMessageSender
 
     /// <summary>Sends a message to the error queue of a queue.</summary>
     /// <returns>The id of the message.</returns>
-    public static async Task<Guid> FailAsync<T>(this ISendEndpointProvider bus, string queue, T message, string exception = Exception)
+    public static async Task<Guid> FailAsync<T>(
+        this ISendEndpointProvider bus, string queue, T message, string exception = Exception, Guid? messageId = null)
         where T : class
     {
-        var id = Guid.CreateVersion7();
+        var id = messageId ?? Guid.CreateVersion7();
         var endpoint = await bus.GetSendEndpoint(CommandQueues.AddressOf($"{queue}_error"));
         await endpoint.Send(message, context =>
         {

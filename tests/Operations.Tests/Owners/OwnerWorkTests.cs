@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ConcertSaga.Contracts;
 using ConcertSaga.Operations.Data;
 using ConcertSaga.Operations.Tests.Fixtures;
 using ConcertSaga.Shared.Hosting.Databases;
@@ -157,6 +158,27 @@ public sealed class OwnerWorkTests(PostgreSqlServer server)
         foreach (var item in sent.Where(item => lost.Contains(item.Id)))
             owner.Recorded[item.ActionId] = new BulkResult(item.ActionId, ItemOutcome.Succeeded, null);
         Assert.Equal(ids.Length, Int(await operations.EndedAsync(started.GetProperty("operationId").GetGuid()), "succeeded"));
+    }
+
+    /// <summary>The operation would wait for it, and a restart would send it again although an operator discarded it.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Change_WhoseMessageIsDiscarded_HasFailed(DatabaseProvider provider)
+    {
+        await using var owner = await OwnerStandIn.StartAsync();
+        await using var operations = await OperationsUnderTest.StartAsync(provider, server, null, owner.Settings("Orchestrator"));
+        var id = Guid.CreateVersion7();
+        owner.Lost[id] = true;
+        var (_, started) = await PostAsync(operations, "reservations/cancel", new { ids = new[] { id }, reason = "Fire." });
+        await Eventually.TrueAsync(() => owner.LastChange is { Starts: false }, OperationsUnderTest.Limit, "the change is awaited");
+        await operations.WithBusAsync(bus => bus.FailAsync(CommandQueues.DeductPoints, FailedMessageSender.Deduction(),
+            messageId: owner.LastChange!.Items.Single().ActionId));
+        await operations.StoredAsync(1);
+
+        Assert.Equal(1, Int(await operations.ActAsync("discard", new { ids = new[] { 1 }, reason = "Bad." }), "succeeded"));
+
+        var ended = await operations.EndedAsync(started.GetProperty("operationId").GetGuid());
+        Assert.Equal(("Completed", 1), (ended.GetProperty("status").GetString(), Int(ended, "failed")));
+        Assert.Empty(owner.Changed);
     }
 
     /// <summary>While an owner is down, its operations wait, and those of other owners go on.</summary>

@@ -66,6 +66,22 @@ public sealed class AccountErasureTests(PostgreSqlServer server)
             database.Accounts.Select(account => account.UserId).ToListAsync()));
     }
 
+    /// <summary>The customer bought once more while the operation was running.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Purchase_DuringTheErasure_MovesWithItsDecision(DatabaseProvider provider)
+    {
+        await using var points = await PointsUnderTest.StartAsync(provider, server);
+        await points.ChargeAsync("mina", 500);
+        var late = Command(200);
+        await points.AskAsync(late);
+
+        await EraseAsync(points, Erasure());
+
+        Assert.Equal(300, await points.BalanceAsync(New));
+        Assert.Equal([New], await points.Service.WithAsync<PointsDbContext, List<string>>(database => database.PointDeductions
+            .Where(row => row.ReservationId == late.ReservationId).Select(row => row.UserId).ToListAsync()));
+    }
+
     private static EraseCustomer Erasure(params DeductPoints[] commands) => new(Guid.CreateVersion7(), "olga", "A request of May 3.",
         "mina", New, Array.ConvertAll(commands, command => command.ReservationId), null);
 
