@@ -175,11 +175,12 @@ public sealed class DataDirectory : IDisposable
         File.Move(file + ".part", file);
     }
 
-    /// <summary>Releases the lock and removes what <see cref="Open"/> created.</summary>
+    /// <summary>Releases the lock of a folder that was empty, and removes what this class has written.</summary>
     public void Discard()
     {
         Dispose();
-        File.Delete(System.IO.Path.Combine(Path, LockFile));
+        foreach (var file in new[] { LockFile, ManifestFile, ManifestFile + ".part" })
+            File.Delete(System.IO.Path.Combine(Path, file));
         if (_isNew)
             Directory.Delete(Path);
     }
