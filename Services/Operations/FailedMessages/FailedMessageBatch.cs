@@ -73,8 +73,6 @@ internal sealed class FailedMessageBatch(OperationBatch batch, TimeProvider cloc
         var awaited = await _database.OperationItems.Where(item => item.IsBegun && item.Outcome == null && item.TargetId != null
             && _database.Operations.Any(operation => operation.OperationId == item.OperationId
                 && operation.Status == OperationStatus.Running)).ToListAsync(cancellationToken);
-        if (awaited.Count == 0)
-            return;
         var messageIds = await Messages.Where(message => discarded.Contains(message.FailedMessageId))
             .Select(message => message.MessageId).ToListAsync(cancellationToken);
         foreach (var item in awaited.Where(item => messageIds.Contains(OwnerWork.ActionIdOf(item).ToString())))
