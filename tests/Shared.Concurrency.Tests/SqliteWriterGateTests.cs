@@ -245,7 +245,7 @@ public sealed class SqliteWriterGateTests : IAsyncLifetime
     private async Task NextBeginsAsync()
     {
         await using var next = Open();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         await using var transaction = await next.Database.BeginTransactionAsync(limit.Token);
         await transaction.CommitAsync(CancellationToken.None);
     }
