@@ -1,15 +1,20 @@
 using ConcertSaga.Testing;
 using ConcertSaga.Testing.Processes;
 using ConcertSaga.Testing.Servers;
+using Microsoft.Extensions.Configuration;
 
 namespace ConcertSaga.AppHost;
 
-/// <summary>Runs the distributed product on this machine. The servers and their data end with this program.</summary>
+/// <summary>
+/// Runs the distributed product on this machine. The servers and their data end with this program. <c>--Gateway=http://localhost:8080</c>
+/// is the public address, and <c>--Dashboard=false</c> leaves out the dashboard.
+/// </summary>
 internal static class LocalProduct
 {
     /// <returns>The exit code: 1 if a server is missing.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
+        var options = new ConfigurationBuilder().AddCommandLine(args).Build();
         await using var broker = new RabbitMqServer();
         await using var database = new PostgreSqlServer { IsDurable = true };
         Console.WriteLine("Starting RabbitMQ and PostgreSQL.");
@@ -27,7 +32,7 @@ internal static class LocalProduct
         foreach (var owner in ProductSettings.Owners)
             databases[owner] = await database.CreateDatabaseAsync(ProductSettings.NameOf(owner)) + ";Maximum Pool Size=50";
         var addresses = ProductSettings.Owners.ToDictionary(process => process, _ => new Uri($"http://localhost:{LoopbackPort.Free()}"));
-        addresses[ProductSettings.Gateway] = new Uri("http://localhost:8080");
+        addresses[ProductSettings.Gateway] = new Uri(options["Gateway"] ?? "http://localhost:8080");
         var receiverPort = LoopbackPort.Free();
         var settings = new ProductSettings
         {
@@ -37,7 +42,8 @@ internal static class LocalProduct
             Destination = new Uri($"http://127.0.0.1:{receiverPort}/events")
         };
 
-        var builder = DistributedApplication.CreateBuilder(args);
+        var builder = DistributedApplication.CreateBuilder(
+            new DistributedApplicationOptions { Args = args, DisableDashboard = !options.GetValue("Dashboard", true) });
         foreach (var server in new[] { "rabbitmq", "postgres" })
         {
             builder.AddResource(new ServerResource(server)).WithInitialState(

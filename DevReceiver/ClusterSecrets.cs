@@ -12,8 +12,9 @@ namespace ConcertSaga.DevReceiver;
 
 /// <summary>
 /// Creates the Secrets of a demo installation inside its Kubernetes cluster, so that none is in a repository. Each <c>{name}</c> of the
-/// templates becomes a random text of 64 hexadecimal digits, which is also valid base64. One Secret keeps these texts, so a command that
-/// is repeated after an interruption uses them again. An existing Secret never changes.
+/// templates becomes a random text of 64 hexadecimal digits, which is also valid base64; a name that ends with <c>-pem</c>, a new private
+/// key of the curve P-256. One Secret keeps these texts, so a command that is repeated after an interruption uses them again. An existing
+/// Secret never changes.
 /// </summary>
 internal sealed partial class ClusterSecrets(HttpClient api, string kubernetesNamespace)
 {
@@ -51,10 +52,18 @@ internal sealed partial class ClusterSecrets(HttpClient api, string kubernetesNa
         var names = secrets.Values.SelectMany(secret => secret.Values)
             .SelectMany(text => Names().Matches(text).Select(match => match.Groups[1].Value)).Distinct();
         var values = await CreateOrReadAsync(Kept,
-            names.ToDictionary(name => name, _ => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32))));
+            names.ToDictionary(name => name, Create));
         foreach (var (name, secret) in secrets)
             await CreateOrReadAsync(name, secret.ToDictionary(entry => entry.Key,
                 entry => Names().Replace(entry.Value, match => values[match.Groups[1].Value])));
+    }
+
+    private static string Create(string name)
+    {
+        if (!name.EndsWith("-pem", StringComparison.Ordinal))
+            return Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        return key.ExportPkcs8PrivateKeyPem();
     }
 
     private async Task<Dictionary<string, string>> CreateOrReadAsync(string name, Dictionary<string, string> values)

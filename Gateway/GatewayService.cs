@@ -59,7 +59,7 @@ public static class GatewayService
         services.TryAddSingleton<RoomDirectory>();
         services.AddHostedSingleton<SnapshotReader>();
         services.AddHostedSingleton<QueueMonitor>();
-        services.AddHealthChecks().AddCheck<QueueHealthCheck>("queue");
+        services.AddSingleton<QueueHealthCheck>().AddHealthChecks().AddCheck<QueueHealthCheck>("queue");
         services.AddSingleton<ConcertLookup>();
         services.AddSingleton<QueueTokenCheck>();
         services.AddSingleton<QueuePollHandler>();

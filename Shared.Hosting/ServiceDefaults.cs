@@ -83,7 +83,7 @@ public static class ServiceDefaults
             .ConfigureResource(resource => resource.AddService(builder.Configuration["OTEL_SERVICE_NAME"] ?? $"concertsaga-{name}"))
             .WithTracing(tracing =>
             {
-                tracing.AddHttpClientInstrumentation().AddSource("MassTransit", "Npgsql");
+                tracing.AddHttpClientInstrumentation().AddSource("MassTransit", "Npgsql", "ConcertSaga");
                 // Without a collector, filling spans would be a large part of a small request's cost. Trace ids still propagate.
                 if (hasCollector)
                     tracing.AddAspNetCoreInstrumentation(http => http.Filter = request =>

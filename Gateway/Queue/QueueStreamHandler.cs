@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Queue;
 using ConcertSaga.Gateway.Events;
 using ConcertSaga.Gateway.Upstream;
@@ -109,10 +110,13 @@ internal sealed class QueueStreamHandler(RoomDirectory rooms, QueueTokenCheck ch
             var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
             if (response.IsSuccessStatusCode)
                 return (JsonSerializer.Deserialize(body, QueueJson.Default.QueueTokenView), null);
-            if ((int)response.StatusCode != StatusCodes.Status410Gone)
+            // Queue does not know a token whose entry was erased.
+            if ((int)response.StatusCode is not (StatusCodes.Status410Gone or StatusCodes.Status401Unauthorized))
                 return default;
             using var problem = JsonDocument.Parse(body);
-            return (null, problem.RootElement.GetProperty("code").GetString() == QueueRefusal.Revoked.Code ? Completed : Expired);
+            return problem.RootElement.GetProperty("code").GetString() is var code && code == QueueRefusal.Expired.Code ? (null, Expired)
+                : code == QueueRefusal.Revoked.Code || code == RefusalCodes.QueueTokenInvalid ? (null, Completed)
+                : default;
         }
         catch (Exception exception) when (exception is HttpRequestException or JsonException or KeyNotFoundException
             or InvalidOperationException)

@@ -60,6 +60,11 @@ internal sealed class SeatMapWatcher(EventStream stream, int scheduleId, int con
     {
         if (change.Version > _version)
             _early[change.Version] = change;
+        await SendDueAsync();
+    }
+
+    private async Task SendDueAsync()
+    {
         while (_early.Count > 0 && _early.Values[0] is var next && next.Version <= _version + 1)
         {
             _early.RemoveAt(0);
@@ -79,9 +84,11 @@ internal sealed class SeatMapWatcher(EventStream stream, int scheduleId, int con
             await SendMapAsync(map);
     }
 
-    private Task SendMapAsync(SeatMapAnswer map)
+    private async Task SendMapAsync(SeatMapAnswer map)
     {
         _version = map.Version;
-        return stream.SendAsync("snapshot", map.Body, _version);
+        await stream.SendAsync("snapshot", map.Body, _version);
+        // The map contains changes that waited for a lost one; those after it no longer wait.
+        await SendDueAsync();
     }
 }

@@ -1,6 +1,8 @@
 namespace ConcertSaga.Contracts.Seats;
 
-/// <summary>A concert is on sale, or its sale times changed. Published by Seats, handled by Queue; the latest one counts.</summary>
+/// <summary>
+/// A concert is on sale, or its sale times changed. Published by Seats, handled by Queue, which asks Seats for the latest.
+/// </summary>
 /// <param name="ConcertId">The concert.</param>
 /// <param name="SaleOpensAt">Before this instant customers can enter the waiting room, but none is admitted.</param>
 /// <param name="SaleClosesAt">From this instant on, no customer can enter the waiting room.</param>

@@ -18,7 +18,10 @@ public sealed class MessagingOptions
     /// <summary>The transport. Default <c>RabbitMq</c>; AllInOne sets <c>InMemory</c>.</summary>
     public MessagingTransport Transport { get; set; } = MessagingTransport.RabbitMq;
 
-    /// <summary>How long a process that has started may stay not ready for its first connection to the broker. Default zero.</summary>
+    /// <summary>
+    /// How long a process that has started may stay not ready for its first connection to the broker, and a gateway for its first state of
+    /// the waiting rooms. Default zero.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan ConnectTimeout { get; set; }
 

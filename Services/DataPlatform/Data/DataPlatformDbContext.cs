@@ -24,6 +24,8 @@ public abstract class DataPlatformDbContext(DbContextOptions options) : ServiceD
             delivery.HasKey(d => d.DeliveryId);
             delivery.Property(d => d.DeliveryId).ValueGeneratedNever();
             delivery.Property(d => d.EventType).HasMaxLength(64);
+            // The length of a traceparent of version 00.
+            delivery.Property(d => d.TraceParent).HasMaxLength(55);
             delivery.Property(d => d.Status).HasConversion<string>().HasMaxLength(16);
             delivery.Property(d => d.LastError).HasMaxLength(MaxErrorLength);
             delivery.HasIndex(d => new { d.ReservationId, d.EventType }).IsUnique();

@@ -34,6 +34,9 @@ public sealed class Delivery
     /// <summary>The exact request body.</summary>
     public required string Payload { get; init; }
 
+    /// <summary>The trace of the event, as a W3C <c>traceparent</c>; null if the trace is not recorded.</summary>
+    public string? TraceParent { get; init; }
+
     public DeliveryStatus Status { get; init; }
 
     /// <summary>The number of attempts in all.</summary>

@@ -2,7 +2,8 @@ namespace ConcertSaga.DataPlatform.Data;
 
 /// <summary>A delivery that a replica has leased.</summary>
 internal sealed record DeliveryLease(
-    Guid DeliveryId, Guid LeaseId, DateTimeOffset LeasedUntil, int Attempts, int AttemptsBefore, DateTimeOffset Since, string Payload);
+    Guid DeliveryId, Guid LeaseId, DateTimeOffset LeasedUntil, int Attempts, int AttemptsBefore, DateTimeOffset Since, string Payload,
+    string? TraceParent = null);
 
 /// <summary>The new state of a leased delivery.</summary>
 /// <param name="Lease">The lease under which the delivery was handled.</param>

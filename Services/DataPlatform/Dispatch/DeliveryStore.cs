@@ -53,7 +53,7 @@ internal static class DeliveryStore
             {
                 if (!row.IsDBNull(1))
                     leases.Add(new DeliveryLease(row.GetGuid(0), leaseId, until, row.GetInt32(2), row.GetInt32(3),
-                        dialect.ReadInstant(row, 4), row.GetString(5)));
+                        dialect.ReadInstant(row, 4), row.GetString(5), row.IsDBNull(6) ? null : row.GetString(6)));
             },
             cancellationToken);
         return (seen, leases);

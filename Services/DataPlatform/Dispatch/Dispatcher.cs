@@ -170,7 +170,7 @@ internal sealed partial class Dispatcher : BackgroundService
         var isTooLate = lease.LeasedUntil - _clock.GetUtcNow() < _options.Timeout + LeaseMargin;
         if (isTooLate || _isPaused || _isStopping || !_breaker.MaySend(isTrial))
             return _judge.ReturnUnsent(lease);
-        var attempt = await _sender.SendAsync(lease.DeliveryId, lease.Payload);
+        var attempt = await _sender.SendAsync(lease.DeliveryId, lease.Payload, lease.TraceParent);
         if (attempt.Verdict == Verdict.Gone)
             await PauseAsync(lease.DeliveryId, attempt.Error ?? "410");
         _metrics.Duration.Record(attempt.Duration.TotalSeconds);

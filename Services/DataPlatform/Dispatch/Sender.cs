@@ -28,6 +28,8 @@ internal sealed class Sender : IDisposable
     // The beginning of an error page is enough to recognise it.
     private const int MaxErrorBytes = 4 * 1024;
 
+    private static readonly ActivitySource Tracing = new("ConcertSaga");
+
     private readonly DataPlatformOptions _options;
     private readonly Signer _signer;
     private readonly TimeProvider _clock;
@@ -61,8 +63,12 @@ internal sealed class Sender : IDisposable
     /// <summary>Whether a destination and a secret are configured.</summary>
     public bool IsReady => _options.Destination is not null && _signer.CanSign;
 
-    public async Task<AttemptResult> SendAsync(Guid deliveryId, string payload)
+    /// <param name="deliveryId">The delivery.</param>
+    /// <param name="payload">The body.</param>
+    /// <param name="traceParent">The trace that the request belongs to, if any.</param>
+    public async Task<AttemptResult> SendAsync(Guid deliveryId, string payload, string? traceParent = null)
     {
+        using var activity = traceParent is null ? null : Tracing.StartActivity("deliver", ActivityKind.Internal, traceParent);
         var at = _clock.GetUtcNow();
         var started = Stopwatch.GetTimestamp();
         using var limit = new CancellationTokenSource(_options.Timeout, _clock);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using ConcertSaga.DataPlatform.Data;
 using ConcertSaga.DataPlatform.Dispatch;
 using ConcertSaga.Shared.Concurrency;
@@ -28,7 +29,8 @@ internal sealed class EventIntake : IAsyncDisposable
     /// <returns>The number of these events whose delivery the call created.</returns>
     public async Task<int> AddAsync(IReadOnlyCollection<PlatformEvent> events, CancellationToken cancellationToken)
     {
-        var entry = new Entry(events, new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously));
+        var trace = Activity.Current is { Recorded: true } activity ? activity.Id : null;
+        var entry = new Entry(events, trace, new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously));
         if (!_waiting.Add(entry))
             throw new OperationCanceledException("The process is stopping.");
         return await entry.Done.Task.WaitAsync(cancellationToken);
@@ -41,7 +43,8 @@ internal sealed class EventIntake : IAsyncDisposable
     {
         try
         {
-            var deliveries = group.SelectMany(entry => entry.Events).Select(platformEvent => platformEvent.ToDelivery()).ToList();
+            var deliveries = group.SelectMany(entry => entry.Events, (entry, platformEvent) => platformEvent.ToDelivery(entry.Trace))
+                .ToList();
             var inserted = await _scopes.WithTransactionAsync(
                 database => database.InsertMissingAsync(deliveries, _clock.GetUtcNow(), CancellationToken.None));
             if (inserted.Count > 0)
@@ -58,5 +61,5 @@ internal sealed class EventIntake : IAsyncDisposable
         }
     }
 
-    private sealed record Entry(IReadOnlyCollection<PlatformEvent> Events, TaskCompletionSource<int> Done);
+    private sealed record Entry(IReadOnlyCollection<PlatformEvent> Events, string? Trace, TaskCompletionSource<int> Done);
 }

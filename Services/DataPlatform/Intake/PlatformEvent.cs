@@ -24,13 +24,14 @@ internal sealed record PlatformEvent(Guid DeliveryId, Guid ReservationId, string
 
     private const int SchemaVersion = 1;
 
-    public Delivery ToDelivery() => new()
+    public Delivery ToDelivery(string? traceParent) => new()
     {
         DeliveryId = DeliveryId,
         ReservationId = ReservationId,
         EventType = EventType,
         Sequence = Sequence,
-        Payload = Body
+        Payload = Body,
+        TraceParent = traceParent
     };
 
     public static PlatformEvent Confirmed(ReservationConfirmed message) => Create(

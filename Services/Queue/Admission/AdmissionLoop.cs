@@ -11,11 +11,12 @@ namespace ConcertSaga.Queue.Admission;
 
 /// <summary>
 /// Offers passes to the next entries of each room. All replicas run it without a lease: the one that moves
-/// <see cref="WaitingRoom.NextTickAt"/> admits. An offer takes a slot only until it expires, so absent customers cannot block a room.
+/// <see cref="WaitingRoom.NextTickAt"/> admits. A replica that does not know whether customers can book only ends what has expired, and
+/// leaves the tick to the others. An offer takes a slot only until it expires, so absent customers cannot block a room.
 /// </summary>
 internal sealed class AdmissionLoop(
-    IServiceScopeFactory scopes, IOptions<QueueOptions> options, RoomDescriber rooms, GatewayAnnouncer announcer, QueueMetrics metrics,
-    TimeProvider clock, ILogger<AdmissionLoop> logger)
+    IServiceScopeFactory scopes, IOptions<QueueOptions> options, RoomDescriber rooms, BookingWatch booking, GatewayAnnouncer announcer,
+    QueueMetrics metrics, TimeProvider clock, ILogger<AdmissionLoop> logger)
     : PeriodicTask("Admitting customers", options.Value.EffectiveTickInterval, clock, logger)
 {
     // The time constant of the measured rate.
@@ -30,8 +31,9 @@ internal sealed class AdmissionLoop(
         {
             var database = scope.ServiceProvider.GetRequiredService<QueueDbContext>();
             var now = _clock.GetUtcNow();
+            var admits = booking.IsOpen;
             due = await database.Rooms
-                .Where(room => room.NextTickAt <= now && ((room.NextNumber > room.Serving + 1 && room.SaleClosesAt > now)
+                .Where(room => room.NextTickAt <= now && ((admits && room.NextNumber > room.Serving + 1 && room.SaleClosesAt > now)
                     || database.Entries.Any(entry => entry.ConcertId == room.ConcertId && entry.SlotUntil <= now
                         && (entry.Status == QueueEntryStatus.Offered || entry.Status == QueueEntryStatus.Active))))
                 .OrderBy(room => room.ConcertId).Select(room => room.ConcertId)
@@ -50,13 +52,14 @@ internal sealed class AdmissionLoop(
         var now = _clock.GetUtcNow();
         // The update also locks the room. It finds no row if another replica was first.
         var locked = await database.Rooms.Where(room => room.ConcertId == concertId && room.NextTickAt <= now)
-            .ExecuteUpdateAsync(set => set.SetProperty(room => room.NextTickAt, now), cancellationToken);
+            .ExecuteUpdateAsync(set => set.SetProperty(room => room.NextTickAt, room => room.NextTickAt), cancellationToken);
         if (locked == 0)
             return;
         var room = await database.Rooms.SingleAsync(row => row.ConcertId == concertId, cancellationToken);
         var settings = rooms.SettingsOf(room);
         var admission = rooms.AdmissionOf(room, now);
-        room.NextTickAt = now + settings.Interval;
+        if (admission != QueueAdmission.Suspended)
+            room.NextTickAt = now + settings.Interval;
         if (admission == QueueAdmission.NotOpenYet && room.SaleOpensAt < room.NextTickAt)
             room.NextTickAt = room.SaleOpensAt;
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Queue.Data;
 using ConcertSaga.Queue.Rooms;
@@ -26,6 +27,8 @@ internal sealed class ConcertCatalogue(
     private static readonly TimeSpan LookUpLifetime = TimeSpan.FromSeconds(5);
     private const int MaxLookUps = 10_000;
 
+    private const int MaxQuestions = 5;
+
     private readonly ConcurrentDictionary<int, (Lazy<Task<bool>> Answer, long At)> _lookUps = new();
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
@@ -42,9 +45,30 @@ internal sealed class ConcertCatalogue(
             concertId, lookUp, (_, before) => Clock.GetElapsedTime(before.At, now) < LookUpLifetime ? before : lookUp).Answer.Value;
     }
 
-    /// <summary>Creates the rooms of new concerts, and updates the sale times of known ones.</summary>
-    public async Task SaveAsync(IReadOnlyCollection<ConcertPublished> concerts, CancellationToken cancellationToken)
+    /// <summary>
+    /// Handles a message about a concert. Messages can overtake each other, so before a known room changes, Seats is asked for the sale
+    /// times that count, and asked again after the change. If Seats does not answer, the message counts until the next comparison.
+    /// </summary>
+    public async Task HearAsync(ConcertPublished message, CancellationToken cancellationToken)
     {
+        if (!await ChangesKnownRoomAsync(message, cancellationToken))
+        {
+            await SaveAsync([message], cancellationToken);
+            return;
+        }
+        for (var question = 0; question < MaxQuestions; question++)
+        {
+            var answer = await AskAsync(message.ConcertId, cancellationToken);
+            if (!await SaveAsync([answer ?? message], cancellationToken) || answer is null)
+                return;
+        }
+    }
+
+    /// <summary>Creates the rooms of new concerts, and updates the sale times of known ones.</summary>
+    /// <returns>Whether the times of a known room have changed.</returns>
+    public async Task<bool> SaveAsync(IReadOnlyCollection<ConcertPublished> concerts, CancellationToken cancellationToken)
+    {
+        var hasChanged = false;
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<QueueDbContext>();
         foreach (var page in concerts.OrderBy(concert => concert.ConcertId).Chunk(PageSize))
@@ -57,11 +81,15 @@ internal sealed class ConcertCatalogue(
                 soldOut.Record(concert.ConcertId, concert.SoldOut);
                 if (!known.TryGetValue(concert.ConcertId, out var room))
                     await AddAsync(database, concert, cancellationToken);
-                else if (room.SaleOpensAt != Stored(concert.SaleOpensAt) || room.SaleClosesAt != Stored(concert.SaleClosesAt))
+                else if (Differs(room, concert))
+                {
                     await ChangeAsync(database, concert, cancellationToken);
+                    hasChanged = true;
+                }
                 database.ChangeTracker.Clear();
             }
         }
+        return hasChanged;
     }
 
     /// <summary>Compares all concerts with Seats.</summary>
@@ -91,6 +119,26 @@ internal sealed class ConcertCatalogue(
             return false;
         await SaveAsync([concert], CancellationToken.None);
         return true;
+    }
+
+    private async Task<bool> ChangesKnownRoomAsync(ConcertPublished message, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        return await scope.ServiceProvider.GetRequiredService<QueueDbContext>().Rooms.AsNoTracking()
+            .SingleOrDefaultAsync(room => room.ConcertId == message.ConcertId, cancellationToken) is { } room && Differs(room, message);
+    }
+
+    private async Task<ConcertPublished?> AskAsync(int concertId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await GetAsync<ConcertPublished>($"/internal/concerts/{concertId}", cancellationToken);
+        }
+        catch (Exception exception) when (exception is HttpRequestException or JsonException
+            || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return null;
+        }
     }
 
     private Task<T?> GetAsync<T>(string path, CancellationToken cancellationToken)
@@ -130,6 +178,9 @@ internal sealed class ConcertCatalogue(
         await database.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
+
+    private static bool Differs(WaitingRoom room, ConcertPublished concert) =>
+        room.SaleOpensAt != Stored(concert.SaleOpensAt) || room.SaleClosesAt != Stored(concert.SaleClosesAt);
 
     // Servers store different fractions of a second, so only whole seconds compare reliably.
     private static DateTimeOffset Stored(DateTimeOffset instant) => DateTimeOffset.FromUnixTimeSeconds(instant.ToUnixTimeSeconds());

@@ -8,7 +8,7 @@ namespace ConcertSaga.Queue.Catalogue;
 internal sealed class ConcertPublishedConsumer(ConcertCatalogue catalogue) : IConsumer<ConcertPublished>
 {
     public Task Consume(ConsumeContext<ConcertPublished> context) =>
-        catalogue.SaveAsync([context.Message], context.CancellationToken);
+        catalogue.HearAsync(context.Message, context.CancellationToken);
 }
 
 internal sealed class ConcertPublishedConsumerDefinition : ConsumerDefinition<ConcertPublishedConsumer>

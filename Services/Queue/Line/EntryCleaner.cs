@@ -9,7 +9,8 @@ namespace ConcertSaga.Queue.Line;
 
 /// <summary>
 /// Deletes ended entries in batches. After its last token has expired, an entry takes no slot, and gateways need no revocation for it. The
-/// orchestrator remembers which passes have bought, so a late purchase message changes nothing.
+/// orchestrator remembers which passes have bought, so a late purchase message changes nothing. During the sale, entries also stay while
+/// they count towards <see cref="EntryLimit"/>.
 /// </summary>
 public sealed class EntryCleaner(
     IServiceScopeFactory scopes, IOptions<QueueOptions> options, TimeProvider clock, ILogger<EntryCleaner> logger)
@@ -40,8 +41,10 @@ public sealed class EntryCleaner(
     private Task<int> CleanLeftAsync(DateTimeOffset unused, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var batch = options.Value.CleaningBatch;
+        var counted = EntryLimit.OldestAt(now);
         return scopes.DeleteInBatchesAsync<QueueDbContext>(Clock, batch, database => database.Entries
-            .Where(entry => entry.RevokedSequence != null && entry.Exp < unused && entry.Status == QueueEntryStatus.Left
+            .Where(entry => entry.RevokedSequence != null && entry.Exp < unused && entry.IssuedAt < counted
+                && entry.Status == QueueEntryStatus.Left
                 && entry.ClaimedAt == null
                 && (entry.SlotUntil == null || entry.SlotUntil <= now))
             .OrderBy(entry => entry.Exp).Take(batch).ExecuteDeleteAsync(cancellationToken), cancellationToken);
@@ -53,6 +56,8 @@ public sealed class EntryCleaner(
         var concertId = room.ConcertId;
         var serving = room.Serving;
         var isOver = room.SaleClosesAt < before;
+        // Younger entries count towards the limit of their customer, unless they have bought.
+        var counted = EntryLimit.OldestAt(now);
         // An unclaimed offer has no pass to remember, so it skips the retention.
         var unused = now - ClockSkew.RevocationMargin;
         // Filtered and ordered by number, so that the index of the line applies. Before the end of the sale, hardly any entry behind the
@@ -60,7 +65,8 @@ public sealed class EntryCleaner(
         return scopes.DeleteInBatchesAsync<QueueDbContext>(Clock, batch, database => database.Entries
             .Where(entry => entry.ConcertId == concertId && (isOver || entry.Number <= serving)
                 && entry.Status != QueueEntryStatus.Offered && entry.Status != QueueEntryStatus.Active
-                && (isOver || entry.Status != QueueEntryStatus.Waiting)
+                && (isOver || entry.Status == QueueEntryStatus.Completed
+                    || (entry.Status != QueueEntryStatus.Waiting && entry.IssuedAt < counted))
                 && (entry.Exp < before || (entry.Status == QueueEntryStatus.Expired && entry.ClaimedAt == null && entry.Exp < unused))
                 && (entry.SlotUntil == null || entry.SlotUntil <= now))
             .OrderBy(entry => entry.Number).Take(batch).ExecuteDeleteAsync(cancellationToken), cancellationToken);

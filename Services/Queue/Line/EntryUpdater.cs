@@ -78,11 +78,12 @@ internal sealed class EntryUpdater(
     }
 
     /// <summary>Ends the pass after its reservation was paid, and frees the slot. Repeated calls change nothing.</summary>
-    public async Task CompleteAsync(Guid tokenId, int concertId, CancellationToken cancellationToken)
+    /// <returns>Whether the pass was not ended yet.</returns>
+    public async Task<bool> CompleteAsync(Guid tokenId, int concertId, CancellationToken cancellationToken)
     {
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
         if (await database.LockAsync(concertId, cancellationToken) is not { } room)
-            return;
+            return false;
         var now = clock.GetUtcNow();
         var query = database.Entries.AsNoTracking().Where(entry => entry.TokenId == tokenId && entry.ConcertId == concertId);
         var before = await query.SingleOrDefaultAsync(cancellationToken);
@@ -96,10 +97,11 @@ internal sealed class EntryUpdater(
                     .SetProperty(entry => entry.SlotUntil, (DateTimeOffset?)null),
                 cancellationToken);
         if (completed == 0)
-            return;
+            return false;
         AddGap(room, before!);
         await RevokeAsync(room, await query.SingleAsync(cancellationToken), transaction, now, cancellationToken);
         metrics.Completed.Add(1, QueueMetrics.Of(concertId));
+        return true;
     }
 
     /// <summary>Finds an entry without changing it.</summary>

@@ -21,6 +21,9 @@ internal sealed partial class PurchaseReconciliation(
     // Longer than a change needs from its instant to its commit, even if the clocks differ.
     private static readonly TimeSpan Overlap = TimeSpan.FromSeconds(30);
 
+    // A message of a younger outcome may be on its way. If it was lost, the next round ends the pass.
+    private static readonly TimeSpan Delay = TimeSpan.FromSeconds(10);
+
     // The first round has no mark. It covers more than the lifetime of any pass.
     private static readonly TimeSpan FirstRound = TimeSpan.FromDays(1);
 
@@ -53,7 +56,10 @@ internal sealed partial class PurchaseReconciliation(
     private async Task<int> EndAsync(ReservationOutcome[] outcomes, CancellationToken cancellationToken)
     {
         // Includes purchases that were cancelled later, because they have used their pass.
-        var ids = outcomes.Select(outcome => outcome.QueueTokenId).OfType<Guid>().Distinct().ToList();
+        var now = Clock.GetUtcNow();
+        // The orchestrator's clock may be wrong.
+        var ids = outcomes.Where(outcome => (now - outcome.ConfirmedAt).Duration() >= Delay)
+            .Select(outcome => outcome.QueueTokenId).OfType<Guid>().Distinct().ToList();
         if (ids.Count == 0)
             return 0;
         await using var scope = scopes.CreateAsyncScope();
@@ -61,14 +67,16 @@ internal sealed partial class PurchaseReconciliation(
             .Where(entry => ids.Contains(entry.TokenId) && entry.Status != QueueEntryStatus.Completed
                 && entry.Status != QueueEntryStatus.Left)
             .Select(entry => new { entry.TokenId, entry.ConcertId }).ToListAsync(cancellationToken);
+        var ended = 0;
         foreach (var entry in missed)
         {
             // Each entry has a transaction, and therefore a scope, of its own.
             await using var ownScope = scopes.CreateAsyncScope();
-            await ownScope.ServiceProvider.GetRequiredService<EntryUpdater>()
-                .CompleteAsync(entry.TokenId, entry.ConcertId, cancellationToken);
+            if (await ownScope.ServiceProvider.GetRequiredService<EntryUpdater>()
+                .CompleteAsync(entry.TokenId, entry.ConcertId, cancellationToken))
+                ended++;
         }
-        return missed.Count;
+        return ended;
     }
 
     private async Task<DateTimeOffset?> MarkAsync(CancellationToken cancellationToken)

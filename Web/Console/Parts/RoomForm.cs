@@ -22,10 +22,12 @@ public static class RoomForm
         _ => Text(settings.PassLifetime)
     };
 
-    /// <summary>The members of a change that differ from the settings, with their values for the route.</summary>
+    /// <summary>
+    /// The members of a form that differ from the settings, with their values for the route. A missing field is null, and unchanged.
+    /// </summary>
     public static Dictionary<string, object?> ChangesOf(RoomSettingsShown now, Func<string, string?> field) => Members
-        .Where(member => (field(member)?.Trim() ?? "") != TextOf(now, member))
-        .ToDictionary(member => member, member => ValueOf(member, field(member)?.Trim() ?? ""));
+        .Where(member => field(member) is { } text && text.Trim() != TextOf(now, member))
+        .ToDictionary(member => member, member => ValueOf(member, field(member)!.Trim()));
 
     private static object? ValueOf(string member, string text) => text.Length == 0 ? null
         // The route refuses any other text, and says what is allowed.

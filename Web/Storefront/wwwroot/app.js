@@ -389,18 +389,19 @@ async function showWaitingRoom(/** @type {Page} */ page) {
   for (const [target, event] of /** @type {const} */ ([[window, 'online'], [window, 'focus'], [document, 'visibilitychange']]))
     target.addEventListener(event, look, { signal: page.signal });
   page.signal.addEventListener('abort', () => wake());
-  while (!page.signal.aborted && !view.hasLeft) {
+  while (!page.signal.aborted && !await view.left) {
     let pause = 0;
     try {
       // Tabs show the same place, so their polls are due at the same moment.
       const { place, at, first } = await alone(`place:${id}`, () => readPlace(id, isFirst, seenAt, page.signal), page.signal);
-      if (view.hasLeft) return;
+      // A poll after leaving would enter again.
+      if (await view.left) return;
       if (isFirst) keepSession();
       [isFirst, seenAt, failures] = [false, at, 0];
       view.show(place, first);
       pause = Math.max(500, place.pollAfterSeconds * 1000 - (Date.now() - at));
     } catch (error) {
-      if (page.signal.aborted || view.hasLeft) return;
+      if (page.signal.aborted || await view.left) return;
       if (!(error instanceof Refusal) || (!error.isOpen && (isFirst || !ended.includes(error.code)))) throw error;
       if (!error.isOpen) return view.end(error);
       view.trouble(error);
@@ -432,10 +433,14 @@ function drawRoom(/** @type {Page} */ page, /** @type {string} */ id, /** @type 
 
   async function leave() {
     if (!await ask(t('room.leaveTitle'), t('room.leaveText'), t('room.leaveYes'), t('room.stay'))) return;
+    // Without an answer, the place may still be taken. Leaving twice is harmless.
+    view.left = api('DELETE', '/api/queue/tokens/current', { token: tokenOf(id) }).then(() => true, error => {
+      if (!(error instanceof Refusal && error.isOpen)) return true;
+      view.trouble(error);
+      return false;
+    });
+    if (!await view.left) return;
     page.guard = null;
-    // A poll would enter again.
-    view.hasLeft = true;
-    await api('DELETE', '/api/queue/tokens/current', { token: tokenOf(id) }).catch(() => null);
     store(`place:${id}`, null);
     go('/');
   }
@@ -459,7 +464,7 @@ function drawRoom(/** @type {Page} */ page, /** @type {string} */ id, /** @type 
 
   const view = {
     root,
-    hasLeft: false,
+    left: Promise.resolve(false),
     show(/** @type {Place} */ mine, /** @type {number} */ first) {
       since = now();
       admission = mine.admission;

@@ -36,6 +36,7 @@ public sealed partial class Customer
     private readonly string _token;
     private readonly ConcurrentDictionary<int, string> _passes = new();
     private readonly ConcurrentDictionary<Guid, int> _concerts = new();
+    private readonly ConcurrentQueue<string> _failures = new();
 
     private Customer(Uri address, string userId, string token)
     {
@@ -47,13 +48,20 @@ public sealed partial class Customer
     /// <summary>The user id.</summary>
     public string UserId { get; }
 
+    /// <summary>What no customer causes: answers with a status from 500 and errors of the connection, also of repeated requests.</summary>
+    public IReadOnlyCollection<string> Failures => _failures;
+
     /// <summary>Signs in a new customer.</summary>
-    public static async Task<Customer> SignInAsync(ISystem system, long points = 0, params string[] roles)
+    public static Task<Customer> SignInAsync(ISystem system, long points = 0, params string[] roles) =>
+        SignInAsync(system.Address, points, roles);
+
+    /// <summary>Signs in a new customer at a gateway.</summary>
+    public static async Task<Customer> SignInAsync(Uri address, long points = 0, params string[] roles)
     {
         var userId = $"u-{Guid.CreateVersion7():n}";
-        var answer = await SendAsync(system.Address, HttpMethod.Post, "/auth/demo", new { userId, roles }, null);
+        var answer = await SendAsync(address, HttpMethod.Post, "/auth/demo", new { userId, roles }, null);
         Assert.True(answer.Status == 200, answer.ToString());
-        var customer = new Customer(system.Address, userId, answer.Text("accessToken")!);
+        var customer = new Customer(address, userId, answer.Text("accessToken")!);
         for (var (key, watch) = (Guid.CreateVersion7(), Stopwatch.StartNew()); points > 0; await Task.Delay(100))
         {
             answer = await customer.ChargeAsync(points, key);
@@ -201,18 +209,31 @@ public sealed partial class Customer
         return SchedulePath().Match(path) is { Success: true } seats ? SeatSelection.ConcertOf(Number(seats.Groups[1])) : null;
     }
 
-    private Task<Answer> SendOnceAsync(HttpMethod method, string path, object? body, Guid? key, string? prefer,
-        (string Name, string Value)[] headers) =>
-        SendAsync(_address, method, path, body, request =>
+    private async Task<Answer> SendOnceAsync(HttpMethod method, string path, object? body, Guid? key, string? prefer,
+        (string Name, string Value)[] headers)
+    {
+        try
         {
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _token);
-            if (key is { } given)
-                request.Headers.Add("Idempotency-Key", given.ToString());
-            if (prefer is not null)
-                request.Headers.Add("Prefer", prefer);
-            foreach (var (name, value) in headers)
-                request.Headers.TryAddWithoutValidation(name, value);
-        });
+            var answer = await SendAsync(_address, method, path, body, request =>
+            {
+                request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _token);
+                if (key is { } given)
+                    request.Headers.Add("Idempotency-Key", given.ToString());
+                if (prefer is not null)
+                    request.Headers.Add("Prefer", prefer);
+                foreach (var (name, value) in headers)
+                    request.Headers.TryAddWithoutValidation(name, value);
+            });
+            if (answer.Status >= 500)
+                _failures.Enqueue($"{answer.Status} {answer.Code} {method} {path}");
+            return answer;
+        }
+        catch (Exception exception)
+        {
+            _failures.Enqueue($"{exception.Message} {method} {path}");
+            throw;
+        }
+    }
 
     /// <summary>Sends an anonymous request.</summary>
     public static async Task<Answer> SendAsync(Uri address, HttpMethod method, string path, object? body,

@@ -13,7 +13,7 @@ namespace ConcertSaga.EndToEnd.Tests.Client;
 internal sealed class ShopperCrowd : IDisposable
 {
     // Longer than any part needs to restart.
-    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(100);
+    private static readonly TimeSpan MaxWait = TimeSpan.FromMinutes(3);
 
     private static readonly string[] Finals = ["Confirmed", "Rejected", "Expired", "Cancelled", "Failed"];
 
@@ -25,8 +25,9 @@ internal sealed class ShopperCrowd : IDisposable
     private readonly ConcurrentBag<string> _brokenPromises = [];
     private readonly SeatSelection[] _schedules;
     private Task _shopping = Task.CompletedTask;
-    private readonly ConcurrentBag<string> _repeated = [];
+    private Customer[] _crowd = [];
     private int _accepted;
+    private int _repeated;
     private int _requests;
     private long _slowestTicks;
 
@@ -38,8 +39,8 @@ internal sealed class ShopperCrowd : IDisposable
     /// <summary>The schedules of the crowd.</summary>
     public IReadOnlyList<SeatSelection> Schedules => _schedules;
 
-    /// <summary>Why requests were repeated: status and code of the answer, or the error.</summary>
-    public IReadOnlyCollection<string> Repeated => _repeated;
+    /// <summary>The failed requests of all customers.</summary>
+    public IEnumerable<string> Failures => _crowd.SelectMany(customer => customer.Failures);
 
     /// <summary>The longest time that a request waited for its answer or error.</summary>
     public TimeSpan Slowest => TimeSpan.FromTicks(Volatile.Read(ref _slowestTicks));
@@ -48,7 +49,7 @@ internal sealed class ShopperCrowd : IDisposable
     public static async Task<ShopperCrowd> StartAsync(ISystem system, int customers, int schedules, int seed)
     {
         var shoppers = new ShopperCrowd([.. Enumerable.Range(0, schedules).Select(_ => system.Seats.TakeSchedule())]);
-        var crowd = await Customer.SignInAsync(system, customers, points: 0);
+        var crowd = shoppers._crowd = await Customer.SignInAsync(system, customers, points: 0);
         shoppers._shopping =
             Task.WhenAll(crowd.Select((customer, index) => Task.Run(() => shoppers.ShopAsync(customer, new Random(seed + index)))));
         return shoppers;
@@ -62,7 +63,7 @@ internal sealed class ShopperCrowd : IDisposable
         await _shopping;
         var outcomes = _reservations.Values.GroupBy(outcome => outcome ?? "unknown").Select(group => $"{group.Count()} {group.Key}");
         return $"{_reservations.Count} reservations, {_accepted} with seats ({string.Join(", ", outcomes)}), {_charges.Count} charges, "
-            + $"{_requests} requests, {_repeated.Count} of them repeated, the slowest took {Slowest.TotalSeconds:0.0} s";
+            + $"{_requests} requests, {_repeated} of them repeated, the slowest took {Slowest.TotalSeconds:0.0} s";
     }
 
     /// <summary>Checks that the books contain every promise.</summary>
@@ -223,7 +224,7 @@ internal sealed class ShopperCrowd : IDisposable
             {
                 Interlocked.Exchange(ref _slowestTicks, Math.Max(Slowest.Ticks, Stopwatch.GetElapsedTime(started).Ticks));
             }
-            _repeated.Add(reason);
+            Interlocked.Increment(ref _repeated);
             if (limit.IsCancellationRequested)
                 throw new TimeoutException($"No answer in {MaxWait.TotalSeconds} s, last: {reason}");
             await Task.Delay(250);

@@ -12,8 +12,8 @@ public sealed class SettingsOrder : ITestCollectionOrderer
     // Each class with the settings it ends with: defaults, then the waiting room's, the relay's and the saga's, and faults last.
     private static readonly Type[] Order =
     [
-        typeof(StartTests), typeof(ApiTests), typeof(SecurityTests), typeof(TicketTests), typeof(FrontendsPageTests), typeof(CrowdTests),
-        typeof(RelayTests), typeof(WaitingRoomTests), typeof(OutageTests), typeof(RaceTests), typeof(ScheduleTests), typeof(KillTests),
+        typeof(StartTests), typeof(AppHostTests), typeof(ApiTests), typeof(SecurityTests), typeof(TicketTests), typeof(FrontendsPageTests),
+        typeof(CrowdTests), typeof(RelayTests), typeof(WaitingRoomTests), typeof(OutageTests), typeof(RaceTests), typeof(ScheduleTests), typeof(KillTests),
         typeof(OperatorTests), typeof(AnsweredFaultTests), typeof(UnansweredFaultTests), typeof(InvariantTests)
     ];
 

@@ -2,8 +2,10 @@ using System.Diagnostics.Metrics;
 using ConcertSaga.Contracts.Queue;
 using ConcertSaga.Gateway.Queue;
 using ConcertSaga.Gateway.Tests.Hosts;
+using ConcertSaga.Shared.Hosting.Messaging;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 
 namespace ConcertSaga.Gateway.Tests.Queue;
@@ -66,6 +68,21 @@ public sealed class QueueMonitorTests : IDisposable
         Assert.Contains("not read a snapshot", Assert.Single(_log.Warnings).Text, StringComparison.Ordinal);
     }
 
+    /// <summary>Otherwise a rollout would replace a gateway that can check passes by one that cannot yet.</summary>
+    [Fact]
+    public async Task Gateway_BeforeItsFirstSnapshot_IsNotReadyForAWhile()
+    {
+        QueueHealthCheck check = CheckOf(TimeSpan.FromSeconds(30)), late = CheckOf(TimeSpan.FromSeconds(30));
+        await SecondsAsync(29);
+        Assert.Equal(HealthStatus.Unhealthy, (await check.CheckHealthAsync(new HealthCheckContext())).Status);
+
+        Read();
+        Assert.Equal(HealthStatus.Healthy, (await check.CheckHealthAsync(new HealthCheckContext())).Status);
+        await SecondsAsync(20);
+        Assert.Equal(HealthStatus.Degraded, (await check.CheckHealthAsync(new HealthCheckContext())).Status);
+        Assert.Equal(HealthStatus.Degraded, (await late.CheckHealthAsync(new HealthCheckContext())).Status);
+    }
+
     [Fact]
     public async Task Room_Suspended_IsDegradedWithTheReason()
     {
@@ -97,10 +114,13 @@ public sealed class QueueMonitorTests : IDisposable
     }
 
     private async Task<HealthStatus> HealthAsync() =>
-        (await new QueueHealthCheck(_monitor).CheckHealthAsync(new HealthCheckContext())).Status;
+        (await CheckOf(TimeSpan.Zero).CheckHealthAsync(new HealthCheckContext())).Status;
 
     private async Task<string> ReasonAsync() =>
-        (await new QueueHealthCheck(_monitor).CheckHealthAsync(new HealthCheckContext())).Description ?? "";
+        (await CheckOf(TimeSpan.Zero).CheckHealthAsync(new HealthCheckContext())).Description ?? "";
+
+    private QueueHealthCheck CheckOf(TimeSpan connectTimeout) =>
+        new(_monitor, Options.Create(new MessagingOptions { ConnectTimeout = connectTimeout }), _time);
 
     // The gateways of other tests have gauges of the same name.
     private int Gauge(string name)

@@ -95,13 +95,15 @@ public sealed class QueueStreamHandlerTests : IClassFixture<GatewayFixture>
     }
 
     [Theory]
-    [InlineData("QUEUE_TOKEN_EXPIRED", "expired", "Expired")]
-    [InlineData("QUEUE_TOKEN_REVOKED", "completed", "Completed")]
-    public async Task Offer_RefusedByQueue_EndsTheStream(string code, string name, string status)
+    [InlineData(410, "QUEUE_TOKEN_EXPIRED", "expired", "Expired")]
+    [InlineData(410, "QUEUE_TOKEN_REVOKED", "completed", "Completed")]
+    // The entry was erased.
+    [InlineData(401, "QUEUE_TOKEN_INVALID", "completed", "Completed")]
+    public async Task Offer_RefusedByQueue_EndsTheStream(int answer, string code, string name, string status)
     {
         _upstream.Answer = context =>
         {
-            context.Response.StatusCode = 410;
+            context.Response.StatusCode = answer;
             return context.Response.WriteAsJsonAsync(new { code }, (JsonSerializerOptions?)null, "application/problem+json");
         };
         await using var stream = await OpenAsync(QueueTokens.Waiting("mina", 1, _concertId));

@@ -89,8 +89,27 @@ public sealed class SeatStreamHandlerTests : IClassFixture<GatewayFixture>
         Change(9, 8, "Sold");
 
         Assert.Equal(("snapshot", "9"), Named(await stream.NextAsync()));
+        // The map answers for the change that waited.
+        var reads = _upstream.Requests.Length;
+        var streams = _gateway.Services.GetRequiredService<EventStreamRegistry>();
+        for (var tick = 0; tick < 4; tick++)
+            await streams.NextTick;
+        Assert.Equal(reads, _upstream.Requests.Length);
         Change(10, 1, "Held");
         Assert.Equal(("changed", "10"), Named(await stream.NextAsync()));
+    }
+
+    [Fact]
+    public async Task Change_AfterTheMapThatReplacesALostOne_IsSentWithIt()
+    {
+        await using var stream = await WatchAsync();
+        await stream.NextAsync();
+
+        _version = 8;
+        Change(9, 8, "Sold");
+
+        Assert.Equal(("snapshot", "8"), Named(await stream.NextAsync()));
+        Assert.Equal(("changed", "9"), Named(await stream.NextAsync()));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
@@ -58,8 +59,21 @@ internal sealed class DemoSystem : ISystem
             new Uri($"http://{node}:{await PortAsync("receiver")}"), databases, await OutcomeListener.ListenAsync(broker));
     }
 
-    public Task KillAsync(string part) => ClusterCommands.RunAsync(
-        "delete", "pod", "--selector", $"app.kubernetes.io/name={part}", "--grace-period=0", "--force", "--wait=false");
+    /// <summary>Ends the processes of a pod as <c>kill -9</c> does, and waits until the cluster has noticed.</summary>
+    public async Task KillAsync(string part)
+    {
+        var pod = (await ClusterCommands.PodsAsync(part)).Single();
+        var before = await RestartsAsync();
+        var processes = ProcessesIn(pod.Split('/')[1]);
+        Assert.True(processes.Length > 0, $"{pod} runs on another machine, where no process can be killed.");
+        foreach (var process in processes)
+            process.Kill();
+        await Eventually.TrueAsync(async () => await RestartsAsync() > before, TimeSpan.FromMinutes(1), $"{pod} restarts");
+
+        async Task<int> RestartsAsync() => int.Parse(await ClusterCommands.RunAsync(
+            "get", pod, "--output", "jsonpath={.status.containerStatuses[0].restartCount}"),
+            System.Globalization.CultureInfo.InvariantCulture);
+    }
 
     public async Task StartAsync(string part)
     {
@@ -103,6 +117,20 @@ internal sealed class DemoSystem : ISystem
     Task ISystem.SetFaultsAsync(string faults) => throw new NotSupportedException();
 
     Task<int> ISystem.StopAsync(string part) => throw new NotSupportedException();
+
+    // The name of a pod is the name of the host that its containers see.
+    private static Process[] ProcessesIn(string pod) => [.. Process.GetProcesses().Where(process =>
+    {
+        try
+        {
+            return process.ProcessName != "pause"
+                && File.ReadAllText($"/proc/{process.Id}/environ").Split('\0').Contains($"HOSTNAME={pod}");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    })];
 
     private static async Task<int> PortAsync(string service) => int.Parse(await ClusterCommands.RunAsync(
         "get", "service", $"outside-{service}", "--output", "jsonpath={.spec.ports[0].nodePort}"),

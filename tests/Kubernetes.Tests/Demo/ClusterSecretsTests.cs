@@ -50,6 +50,8 @@ public sealed class ClusterSecretsTests : IAsyncLifetime
         Assert.Equal(_secrets["receiver"]["secret"], _secrets["dataplatform"]["DataPlatform__Secrets"]);
         WebhookSecret.KeyOf(_secrets["receiver"]["secret"]);
         Assert.True(Convert.FromBase64String(_secrets["gateway"]["Authentication__Demo__Key"]).Length >= 32);
+        using (var key = System.Security.Cryptography.ECDsa.Create())
+            key.ImportFromPem(_secrets["tickets"]["tickets.pem"]);
         Assert.DoesNotContain(_secrets.Values.SelectMany(secret => secret.Values), value => value.Contains('{', StringComparison.Ordinal));
 
         _secrets.Clear();

@@ -30,7 +30,7 @@ internal sealed class ScaledObjectSpec
 
     public int PollingInterval { get; set; }
 
-    public int CooldownPeriod { get; set; }
+    public ScaleAdvanced Advanced { get; set; } = new();
 
     public ScaleFallback Fallback { get; set; } = new();
 
@@ -40,6 +40,16 @@ internal sealed class ScaledObjectSpec
 internal sealed class ScaleTarget
 {
     public string Name { get; set; } = "";
+}
+
+internal sealed class ScaleAdvanced
+{
+    public ScaleBehavior HorizontalPodAutoscalerConfig { get; set; } = new();
+}
+
+internal sealed class ScaleBehavior
+{
+    public V2HorizontalPodAutoscalerBehavior Behavior { get; set; } = new();
 }
 
 internal sealed class ScaleFallback

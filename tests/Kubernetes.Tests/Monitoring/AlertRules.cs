@@ -9,7 +9,10 @@ namespace ConcertSaga.Kubernetes.Tests.Monitoring;
 internal static partial class AlertRules
 {
     // Metrics of Prometheus, of kube-state-metrics and of RabbitMQ.
-    private static readonly string[] ForeignPrefixes = ["up", "kube_", "rabbitmq_"];
+    private static readonly string[] Foreign =
+    [
+        "up", "kube_deployment_status_replicas_available", "kube_job_status_failed", "kube_job_status_succeeded", "rabbitmq_queue_messages"
+    ];
 
     private static readonly string[] Words = ["and", "or", "unless", "by", "on", "without", "ignoring", "le"];
 
@@ -56,9 +59,7 @@ internal static partial class AlertRules
         manifest.Of<PrometheusRule>().SelectMany(rule => rule.Spec.Groups).SelectMany(group => group.Rules);
 
     private static IEnumerable<string> UnknownMetricsOf(string expression) =>
-        MetricsOf(expression).Where(metric => !PublishedMetrics.Names.Contains(metric)
-            && !ForeignPrefixes.Any(prefix =>
-                prefix.EndsWith('_') ? metric.StartsWith(prefix, StringComparison.Ordinal) : metric == prefix));
+        MetricsOf(expression).Where(metric => !PublishedMetrics.Names.Contains(metric) && !Foreign.Contains(metric));
 
     [GeneratedRegex("\"[^\"]*\"")]
     private static partial Regex Text();

@@ -28,6 +28,10 @@ internal static class Mutations
         new(nameof(WorkloadRules.Pods_Are_Restricted), "seats keeps capabilities",
             manifest => ContainerOf(manifest).SecurityContext.Capabilities.Add = ["NET_RAW"]),
         new(nameof(WorkloadRules.Pods_Are_Restricted), "seats has no /tmp", manifest => ContainerOf(manifest).VolumeMounts.Clear()),
+        new(nameof(WorkloadRules.Brokers_Are_Restricted), "rabbitmq may run as root",
+            manifest => BrokerPodOf(manifest).Remove("securityContext")),
+        new(nameof(WorkloadRules.Brokers_Are_Restricted), "setup-container of rabbitmq",
+            manifest => BrokerPodOf(manifest).Remove("initContainers")),
         new(nameof(WorkloadRules.Pods_HaveNo_Token), "addresses of all services",
             manifest => PodOf(manifest).EnableServiceLinks = null),
         new(nameof(WorkloadRules.Pods_HaveNo_Token), "service account seats mounts",
@@ -107,6 +111,10 @@ internal static class Mutations
             manifest => manifest.Get<ExternalSecret>("seats").Spec.Data.RemoveAt(0)),
         new(nameof(ReleaseRules.Secrets_Are_MadeOutsideGit), "secret seats lacks ConnectionStrings__seats",
             manifest => manifest.Get<ExternalSecret>("seats").Spec.Data.RemoveAt(2)),
+        new(nameof(ReleaseRules.Orchestrators_Share_TheKeysOfTickets), "/elsewhere/tickets.pem is not in a secret",
+            manifest => manifest.Settings("orchestrator").Data["Tickets__KeyFile"] = "/elsewhere/tickets.pem"),
+        new(nameof(ReleaseRules.Orchestrators_Share_TheKeysOfTickets), "nothing makes tickets.pem",
+            manifest => manifest.Documents.Remove(manifest.Get<ExternalSecret>("tickets"))),
         new(nameof(ReleaseRules.Scaling_Finds_ItsTarget), "seats is scaled and does not exist",
             manifest => manifest.Documents.Remove(manifest.Get<V1Deployment>("seats"))),
         new(nameof(ReleaseRules.Scaling_Finds_ItsTarget), "fixed number of replicas",
@@ -185,6 +193,12 @@ internal static class Mutations
 
     private static V1Job MigrationOf(Manifest manifest) =>
         manifest.Migrations.Single(job => job.Name().StartsWith("seats-", StringComparison.Ordinal));
+
+    private static IDictionary<object, object> BrokerPodOf(Manifest manifest) =>
+        new[] { "override", "statefulSet", "spec", "template", "spec" }.Aggregate(
+            (IDictionary<object, object>)manifest.Get<OperatedServer>("rabbitmq").Spec
+                .ToDictionary(entry => (object)entry.Key, entry => entry.Value),
+            (map, key) => (IDictionary<object, object>)map[key]);
 
     private static AlertRule AlertOf(Manifest manifest) => manifest.Get<PrometheusRule>("concertsaga").Spec.Groups[0].Rules[0];
 }

@@ -117,6 +117,19 @@ internal static partial class ReleaseRules
         }
     }
 
+    public static IEnumerable<string> Orchestrators_Share_TheKeysOfTickets(Manifest manifest)
+    {
+        var file = manifest.Settings("orchestrator").Data["Tickets__KeyFile"];
+        var pod = manifest.Get<V1Deployment>("orchestrator").Spec.Template.Spec;
+        var mount = pod.Containers[0].VolumeMounts.FirstOrDefault(one => Path.GetDirectoryName(file) == one.MountPath);
+        var secret = pod.Volumes.FirstOrDefault(volume => volume.Name == mount?.Name)?.Secret?.SecretName;
+        if (secret is null)
+            yield return $"{file} is not in a secret";
+        else if (manifest.Folder != Manifest.Base
+            && (!SecretsOf(manifest).TryGetValue(secret, out var keys) || !keys.Contains(Path.GetFileName(file))))
+            yield return $"nothing makes {Path.GetFileName(file)} in the secret {secret}";
+    }
+
     public static IEnumerable<string> Scaling_Finds_ItsTarget(Manifest manifest)
     {
         foreach (var (name, min, max) in ScalesOf(manifest))

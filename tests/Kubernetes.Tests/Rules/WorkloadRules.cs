@@ -1,4 +1,5 @@
 using ConcertSaga.Kubernetes.Tests.Manifests;
+using k8s;
 using k8s.Models;
 
 namespace ConcertSaga.Kubernetes.Tests.Rules;
@@ -25,6 +26,22 @@ internal static class WorkloadRules
                 if (container.VolumeMounts?.Any(mount => mount.MountPath == "/tmp") is not true)
                     yield return $"{pod.Owner} has no /tmp to write to";
             }
+        }
+    }
+
+    /// <summary>The operator of RabbitMQ sets none of these by itself, so the namespace would refuse its pods.</summary>
+    public static IEnumerable<string> Brokers_Are_Restricted(Manifest manifest)
+    {
+        foreach (var broker in manifest.Of<OperatedServer>().Where(server => server.Kind == "RabbitmqCluster"))
+        {
+            var pod = KubernetesYaml.Deserialize<V1StatefulSet>(KubernetesYaml.Serialize(
+                ((IDictionary<object, object>)broker.Spec["override"])["statefulSet"])).Spec.Template.Spec;
+            if (pod.SecurityContext is not { RunAsNonRoot: true, RunAsUser: > 0, SeccompProfile.Type: "RuntimeDefault" })
+                yield return $"{broker.Name()} may run as root or without seccomp";
+            foreach (var name in new[] { "setup-container", "rabbitmq" }.Where(name => (pod.InitContainers ?? []).Concat(pod.Containers)
+                .SingleOrDefault(one => one.Name == name)?.SecurityContext is not
+                { AllowPrivilegeEscalation: false, Capabilities: { Add: null or [], Drop: ["ALL"] } }))
+                yield return $"{name} of {broker.Name()} may gain privileges or keeps capabilities";
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using ConcertSaga.Contracts.Queue;
 using ConcertSaga.Contracts.Reservations;
+using ConcertSaga.Queue.Data;
 using ConcertSaga.Queue.Tests.Fixtures;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Testing;
@@ -44,6 +45,25 @@ public sealed class AdmissionLoopTests(PostgreSqlServer server)
         Task IsPublishedAsync(params long[] serving) => Eventually.TrueAsync(
             () => queue[0].Published.OfType<QueueAdvanced>().Select(message => message.Serving).Distinct().SequenceEqual(serving),
             TimeSpan.FromSeconds(60), $"{string.Join(" and ", serving)} are published");
+    }
+
+    /// <summary>A replica that the orchestrator's reports do not reach must not use up the tick of the others.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Tick_OfASuspendedReplica_LeavesTheAdmissionToTheOther(DatabaseProvider provider)
+    {
+        await using var queue = await StartAsync(provider, server, replicas: 2);
+        await queue.EnterManyAsync(5);
+        queue.Clock.Advance(TimeSpan.FromSeconds(20));
+
+        await queue.TickWithoutReportAsync(replica: 0);
+        Assert.Equal(0, (await queue.RoomAsync()).Serving);
+        await queue.TickAsync(replica: 1);
+        Assert.Equal(2, (await queue.RoomAsync()).Serving);
+
+        // Without a customer who could be admitted, it still ends unclaimed offers.
+        queue.Clock.Advance(TimeSpan.FromSeconds(70));
+        await queue.TickWithoutReportAsync(replica: 0);
+        Assert.Equal([QueueEntryStatus.Expired, QueueEntryStatus.Expired], (await queue.RowsAsync()).Take(2).Select(row => row.Status));
     }
 
     [Theory, MemberData(nameof(Providers))]

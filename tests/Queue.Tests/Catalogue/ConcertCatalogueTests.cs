@@ -108,6 +108,26 @@ public sealed class ConcertCatalogueTests(PostgreSqlServer server) : IAsyncLifet
         Assert.Equal(QueueAdmission.NotOpenYet, (await queue.EnterAsync("mina", expected: HttpStatusCode.OK)).Admission);
     }
 
+    /// <summary>Messages can overtake each other: a retry comes up to 15 seconds later.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Published_OldTimesAfterNewOnes_ChangeNothing(DatabaseProvider provider)
+    {
+        await using var queue = await StartAsync(provider, server, settings: ("Queue:SeatsAddress", _seats!.Urls.Single()));
+        await queue.EnterAsync("mina");
+        Add(1, 3, 60);
+        Task HearAsync(int opensInDays) => queue.WithAsync<ConcertCatalogue>(concerts =>
+            concerts.HearAsync(new ConcertPublished(1, Now.AddDays(opensInDays), Now.AddDays(60)), CancellationToken.None));
+
+        await HearAsync(3);
+        Assert.Equal(Now.AddDays(3), (await queue.RoomAsync()).SaleOpensAt);
+        await HearAsync(1);
+        Assert.Equal(Now.AddDays(3), (await queue.RoomAsync()).SaleOpensAt);
+
+        await _seats!.StopAsync();
+        await HearAsync(1);
+        Assert.Equal(Now.AddDays(1), (await queue.RoomAsync()).SaleOpensAt);
+    }
+
     private void Add(int concertId, int opensInDays, int closesInDays) =>
         _concerts[concertId] = new ConcertPublished(concertId, Now.AddDays(opensInDays), Now.AddDays(closesInDays));
 }

@@ -16,6 +16,25 @@ public sealed class EntryCleanerTests(PostgreSqlServer server)
 
     public static IEnumerable<object[]> Providers => TestDatabase.Providers;
 
+    /// <summary>The limits count rows, so they would end with the rows of a short lifetime.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Clean_WithAShortLifetime_KeepsWhatTheLimitsCount(DatabaseProvider provider)
+    {
+        await using var queue = await StartAsync(provider, server,
+            settings: [("Queue:PlaceLifetime", "00:10:00"), ("Queue:PlaceRetention", "01:00:00")]);
+        await queue.LeaveAsync("mina", await queue.EnterAsync("mina"));
+        async Task<int> CountAsync()
+        {
+            await queue.WithAsync<EntryCleaner>(cleaner => cleaner.CleanAsync(CancellationToken.None));
+            return (await queue.RowsAsync()).Count;
+        }
+
+        queue.Clock.Advance(TimeSpan.FromHours(23));
+        Assert.Equal(1, await CountAsync());
+        queue.Clock.Advance(TimeSpan.FromHours(2));
+        Assert.Equal(0, await CountAsync());
+    }
+
     [Theory, MemberData(nameof(Providers))]
     public async Task Clean_AfterTheRetention_DeletesOnlyEndedEntries(DatabaseProvider provider)
     {

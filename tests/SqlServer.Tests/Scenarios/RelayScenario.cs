@@ -67,7 +67,7 @@ internal sealed class RelayScenario
         _platformStatus = 500;
         await _host.Services.GetRequiredService<Reconciliation>().ReconcileAsync(CancellationToken.None);
         _host.Services.GetRequiredService<IOptions<QueueOptions>>().Value.OrchestratorAddress = options.OrchestratorAddress;
-        _outcomes[0] = _outcomes[0] with { QueueTokenId = Guid.CreateVersion7(now) };
+        _outcomes[0] = _outcomes[0] with { QueueTokenId = Guid.CreateVersion7(now), ConfirmedAt = now.AddMinutes(-1) };
         await _host.Services.GetRequiredService<PurchaseReconciliation>().ReconcileAsync(CancellationToken.None);
         var id = await FindAsync("Pending", 1, "the first attempt has failed");
         _clock.Advance(TimeSpan.FromMinutes(1));

@@ -17,6 +17,7 @@ internal abstract class JsonDeliveries : DeliveryDialect
         json.WriteString("type", row.EventType);
         json.WriteNumber("sequence", row.Sequence);
         json.WriteString("payload", row.Payload);
+        json.WriteString("trace", row.TraceParent);
     }));
 
     public override void AddOutcomes(DbCommand command, DeliveryOutcome[] outcomes) =>

@@ -7,10 +7,10 @@ namespace ConcertSaga.DataPlatform.Dispatch.Dialects;
 internal sealed class PostgreSqlDeliveries : DeliveryDialect
 {
     public override string Insert => """
-        INSERT INTO "Deliveries" ("DeliveryId", "ReservationId", "EventType", "Sequence", "Payload", "Status",
+        INSERT INTO "Deliveries" ("DeliveryId", "ReservationId", "EventType", "Sequence", "Payload", "TraceParent", "Status",
             "Attempts", "AttemptsBefore", "Since", "NextAttemptAt", "CreatedAt")
-        SELECT r.id, r.reservation, r.type, r.sequence, r.payload, 'Pending', 0, 0, @now, @now, @now
-        FROM unnest(@ids, @reservations, @types, @sequences, @payloads) AS r (id, reservation, type, sequence, payload)
+        SELECT r.id, r.reservation, r.type, r.sequence, r.payload, r.trace, 'Pending', 0, 0, @now, @now, @now
+        FROM unnest(@ids, @reservations, @types, @sequences, @payloads, @traces) AS r (id, reservation, type, sequence, payload, trace)
         ON CONFLICT DO NOTHING RETURNING "DeliveryId"
         """;
 
@@ -26,7 +26,7 @@ internal sealed class PostgreSqlDeliveries : DeliveryDialect
             "LeasedUntil" = CASE WHEN j.blocked THEN NULL ELSE @until END,
             "NextAttemptAt" = CASE WHEN j.blocked THEN @recheck ELSE @until END
         FROM judged AS j WHERE x."DeliveryId" = j."DeliveryId"
-        RETURNING x."DeliveryId", x."LeaseId", x."Attempts", x."AttemptsBefore", x."Since", x."Payload"
+        RETURNING x."DeliveryId", x."LeaseId", x."Attempts", x."AttemptsBefore", x."Since", x."Payload", x."TraceParent"
         """;
 
     // The planner must not choose the index of due rows: it is as long as the backlog, but old statistics may call it empty. "written"
@@ -64,6 +64,7 @@ internal sealed class PostgreSqlDeliveries : DeliveryDialect
         command.AddParameter("types", Array.ConvertAll(rows, row => row.EventType));
         command.AddParameter("sequences", Array.ConvertAll(rows, row => row.Sequence));
         command.AddParameter("payloads", Array.ConvertAll(rows, row => row.Payload));
+        command.AddParameter("traces", Array.ConvertAll(rows, row => row.TraceParent));
     }
 
     public override void AddOutcomes(DbCommand command, DeliveryOutcome[] outcomes)

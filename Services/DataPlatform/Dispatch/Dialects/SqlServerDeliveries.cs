@@ -6,12 +6,12 @@ namespace ConcertSaga.DataPlatform.Dispatch.Dialects;
 internal sealed class SqlServerDeliveries : JsonDeliveries
 {
     public override string Insert => """
-        INSERT INTO [Deliveries] ([DeliveryId], [ReservationId], [EventType], [Sequence], [Payload], [Status],
+        INSERT INTO [Deliveries] ([DeliveryId], [ReservationId], [EventType], [Sequence], [Payload], [TraceParent], [Status],
             [Attempts], [AttemptsBefore], [Since], [NextAttemptAt], [CreatedAt])
         OUTPUT INSERTED.[DeliveryId]
-        SELECT r.[id], r.[reservation], r.[type], r.[sequence], r.[payload], N'Pending', 0, 0, @now, @now, @now
+        SELECT r.[id], r.[reservation], r.[type], r.[sequence], r.[payload], r.[trace], N'Pending', 0, 0, @now, @now, @now
         FROM OPENJSON(@rows) WITH ([id] uniqueidentifier, [reservation] uniqueidentifier, [type] nvarchar(64), [sequence] int,
-            [payload] nvarchar(max)) AS r
+            [payload] nvarchar(max), [trace] nvarchar(55)) AS r
         WHERE NOT EXISTS (SELECT 1 FROM [Deliveries] AS k WITH (UPDLOCK, HOLDLOCK) WHERE k.[DeliveryId] = r.[id])
         """;
 
@@ -21,7 +21,7 @@ internal sealed class SqlServerDeliveries : JsonDeliveries
             [LeasedUntil] = CASE WHEN {Blocked} THEN NULL ELSE @until END,
             [NextAttemptAt] = CASE WHEN {Blocked} THEN @recheck ELSE @until END
         OUTPUT INSERTED.[DeliveryId], INSERTED.[LeaseId], INSERTED.[Attempts], INSERTED.[AttemptsBefore], INSERTED.[Since],
-            INSERTED.[Payload]
+            INSERTED.[Payload], INSERTED.[TraceParent]
         FROM [Deliveries] AS d
         WHERE d.[DeliveryId] IN (
             SELECT TOP (@max) c.[DeliveryId] FROM [Deliveries] AS c WITH (UPDLOCK, READPAST, ROWLOCK)

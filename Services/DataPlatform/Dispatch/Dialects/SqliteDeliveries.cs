@@ -7,10 +7,10 @@ namespace ConcertSaga.DataPlatform.Dispatch.Dialects;
 internal sealed class SqliteDeliveries : JsonDeliveries
 {
     public override string Insert => """
-        INSERT INTO "Deliveries" ("DeliveryId", "ReservationId", "EventType", "Sequence", "Payload", "Status",
+        INSERT INTO "Deliveries" ("DeliveryId", "ReservationId", "EventType", "Sequence", "Payload", "TraceParent", "Status",
             "Attempts", "AttemptsBefore", "Since", "NextAttemptAt", "CreatedAt")
-        SELECT value ->> '$.id', value ->> '$.reservation', value ->> '$.type', value ->> '$.sequence', value ->> '$.payload', 'Pending',
-            0, 0, @now, @now, @now
+        SELECT value ->> '$.id', value ->> '$.reservation', value ->> '$.type', value ->> '$.sequence', value ->> '$.payload',
+            value ->> '$.trace', 'Pending', 0, 0, @now, @now, @now
         FROM json_each(@rows) WHERE true
         ON CONFLICT DO NOTHING RETURNING "DeliveryId"
         """;
@@ -25,7 +25,7 @@ internal sealed class SqliteDeliveries : JsonDeliveries
             WHERE c."Status" = 'Pending' AND c."NextAttemptAt" <= @now
                 AND NOT EXISTS (SELECT 1 FROM "Destinations" WHERE "PausedAt" IS NOT NULL)
             ORDER BY c."NextAttemptAt" LIMIT @max)
-        RETURNING "DeliveryId", "LeaseId", "Attempts", "AttemptsBefore", "Since", "Payload"
+        RETURNING "DeliveryId", "LeaseId", "Attempts", "AttemptsBefore", "Since", "Payload", "TraceParent"
         """;
 
     public override string Write => """

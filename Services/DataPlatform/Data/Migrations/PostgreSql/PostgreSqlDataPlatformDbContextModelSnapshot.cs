@@ -75,6 +75,10 @@ namespace ConcertSaga.DataPlatform.Data.Migrations.PostgreSql
                         .HasMaxLength(16)
                         .HasColumnType("character varying(16)");
 
+                    b.Property<string>("TraceParent")
+                        .HasMaxLength(55)
+                        .HasColumnType("character varying(55)");
+
                     b.HasKey("DeliveryId");
 
                     b.HasIndex("NextAttemptAt")

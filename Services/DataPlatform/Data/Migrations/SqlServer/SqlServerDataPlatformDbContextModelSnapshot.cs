@@ -78,6 +78,11 @@ namespace ConcertSaga.DataPlatform.Data.Migrations.SqlServer
                         .HasMaxLength(16)
                         .HasColumnType("nvarchar(16)");
 
+                    b.Property<string>("TraceParent")
+                        .HasMaxLength(55)
+                        .HasColumnType("nvarchar(55)")
+                        .UseCollation("Latin1_General_100_BIN2");
+
                     b.HasKey("DeliveryId");
 
                     b.HasIndex("NextAttemptAt")

@@ -70,6 +70,10 @@ namespace ConcertSaga.DataPlatform.Data.Migrations.Sqlite
                         .HasMaxLength(16)
                         .HasColumnType("TEXT");
 
+                    b.Property<string>("TraceParent")
+                        .HasMaxLength(55)
+                        .HasColumnType("TEXT");
+
                     b.HasKey("DeliveryId");
 
                     b.HasIndex("NextAttemptAt")
