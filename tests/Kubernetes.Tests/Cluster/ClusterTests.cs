@@ -7,7 +7,7 @@ namespace ConcertSaga.Kubernetes.Tests.Cluster;
 
 /// <summary>
 /// Operates the demo on a cluster while customers book. The figures are those of <c>docs/reliability.md</c>. Those with the trait
-/// <c>Form=Brief</c> run for every commit.
+/// <c>Form=Brief</c> are the short form.
 /// </summary>
 [Trait("Category", "Cluster")]
 public sealed class ClusterTests(DemoFixture demo, ITestOutputHelper output)
