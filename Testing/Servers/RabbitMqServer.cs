@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
+using System.Text.Json;
 using ConcertSaga.Testing.Processes;
 using Testcontainers.RabbitMq;
 
@@ -14,6 +16,11 @@ public sealed class RabbitMqServer : SharedServer
     private const string DefaultImage = "rabbitmq:3.13";
     private const string User = "concert";
 
+    // A run of rabbitmqctl takes a second of processor time, so a local broker creates some virtual hosts when it first starts.
+    private const int Prepared = 12;
+
+    private readonly ConcurrentQueue<string> _unused = new();
+
     // The path of rabbitmqctl; a container finds it by name.
     private string _administer = "rabbitmqctl";
 
@@ -21,16 +28,19 @@ public sealed class RabbitMqServer : SharedServer
     /// Creates a virtual host, so tests that use the product's queue names do not interfere. On a given broker this is not possible: tests
     /// share its virtual host there and must not run concurrently.
     /// </summary>
-    /// <param name="name">The prefix of its name.</param>
+    /// <param name="name">The prefix of its name, unless one that the broker prepared is unused.</param>
     /// <returns>The address of the virtual host.</returns>
     public async Task<string> CreateVirtualHostAsync(string name)
     {
         var server = await GetAsync();
         if (server is GivenServer)
             return server.ConnectionString;
-        var unique = $"{name}-{Guid.CreateVersion7():n}";
-        await server.RunAsync(_administer, "add_vhost", unique);
-        await server.RunAsync(_administer, "set_permissions", "-p", unique, User, ".*", ".*", ".*");
+        if (!_unused.TryDequeue(out var unique))
+        {
+            unique = $"{name}-{Guid.CreateVersion7():n}";
+            await server.RunAsync(_administer, "add_vhost", unique);
+            await server.RunAsync(_administer, "set_permissions", "-p", unique, User, ".*", ".*", ".*");
+        }
         return new UriBuilder(server.ConnectionString) { Path = unique }.Uri.ToString();
     }
 
@@ -75,15 +85,19 @@ public sealed class RabbitMqServer : SharedServer
         return new ContainerServer(container, Address(port), () => AnswersAsync(port));
     }
 
-    private static async Task<LocalServer> LocalAsync(string broker)
+    private async Task<LocalServer> LocalAsync(string broker)
     {
         var folder = LocalServer.CreateFolder("rabbitmq");
         var port = LoopbackPort.Free();
         var plugins = Path.Combine(folder, "enabled_plugins");
         var settings = Path.Combine(folder, "rabbitmq.conf");
         await File.WriteAllTextAsync(plugins, "[].\n");
+        var definitions = Path.Combine(folder, "definitions.json");
+        string[] prepared = [.. Enumerable.Range(1, Prepared).Select(number => $"prepared-{number}")];
+        await File.WriteAllTextAsync(definitions, Definitions(["/", .. prepared]));
         await File.WriteAllTextAsync(settings,
-            $"default_user = {User}\ndefault_pass = {User}\ndisk_free_limit.absolute = 50MB\nraft.wal_max_size_bytes = 64000000\n");
+            $"load_definitions = {definitions}\ndisk_free_limit.absolute = 50MB\nraft.wal_max_size_bytes = 64000000\n");
+        Array.ForEach(prepared, _unused.Enqueue);
         return new LocalServer
         {
             ConnectionString = Address(port),
@@ -118,6 +132,14 @@ public sealed class RabbitMqServer : SharedServer
             }
         };
     }
+
+    // The user and the virtual hosts. A broker with definitions creates no others.
+    private static string Definitions(string[] hosts) => JsonSerializer.Serialize(new
+    {
+        users = new[] { new { name = User, password = User, tags = "administrator" } },
+        vhosts = Array.ConvertAll(hosts, host => new { name = host }),
+        permissions = Array.ConvertAll(hosts, host => new { user = User, vhost = host, configure = ".*", write = ".*", read = ".*" })
+    });
 
     private static string Address(int port) => $"amqp://{User}:{User}@127.0.0.1:{port}/";
 

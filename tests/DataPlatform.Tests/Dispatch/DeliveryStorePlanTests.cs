@@ -22,7 +22,7 @@ public sealed class DeliveryStorePlanTests(PostgreSqlServer server)
         await using var relay = await RelayUnderTest.StartAsync(provider, server);
         await relay.WithAsync<DataPlatformDbContext, bool>(async database =>
         {
-            await FillAsync(database, number => number % 100 == 0 ? DeliveryStatus.Pending : DeliveryStatus.Delivered);
+            await ManyDeliveries.AddAsync(database, Rows, "CASE WHEN i % 100 = 0 THEN 'Pending' ELSE 'Delivered' END");
             await database.Database.ExecuteSqlRawAsync("ANALYZE");
             return true;
         });
@@ -49,9 +49,9 @@ public sealed class DeliveryStorePlanTests(PostgreSqlServer server)
         await using var relay = await RelayUnderTest.StartAsync(DatabaseProvider.PostgreSql, server);
         await relay.WithAsync<DataPlatformDbContext, bool>(async database =>
         {
-            await FillAsync(database, _ => DeliveryStatus.Delivered);
+            await ManyDeliveries.AddAsync(database, Rows, "'Delivered'");
             await database.Database.ExecuteSqlRawAsync("VACUUM ANALYZE");
-            await FillAsync(database, _ => DeliveryStatus.Pending);
+            await ManyDeliveries.AddAsync(database, Rows, "'Pending'");
             var before = await ReadRowsAsync(database);
             var now = RelayUnderTest.Now;
 
@@ -79,24 +79,5 @@ public sealed class DeliveryStorePlanTests(PostgreSqlServer server)
             SELECT ((SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname LIKE 'Deliver%')
                 + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname LIKE 'Deliver%'))::bigint AS "Value"
             """).SingleAsync();
-    }
-
-    private static async Task FillAsync(DataPlatformDbContext database, Func<int, DeliveryStatus> status)
-    {
-        var now = RelayUnderTest.Now;
-        database.AddRange(Enumerable.Range(0, Rows).Select(number => new Delivery
-        {
-            DeliveryId = Guid.CreateVersion7(now),
-            ReservationId = Guid.CreateVersion7(now),
-            EventType = "reservation.confirmed",
-            Sequence = 1,
-            Payload = "{}",
-            Status = status(number),
-            Since = now,
-            NextAttemptAt = now.AddSeconds(-number),
-            CreatedAt = now.AddSeconds(-number)
-        }));
-        await database.SaveChangesAsync();
-        database.ChangeTracker.Clear();
     }
 }

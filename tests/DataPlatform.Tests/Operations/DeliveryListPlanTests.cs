@@ -67,21 +67,7 @@ public sealed class DeliveryListPlanTests(PostgreSqlServer server)
 
     private static async Task<bool> FillAsync(DataPlatformDbContext database)
     {
-        var now = RelayUnderTest.Now;
-        database.AddRange(Enumerable.Range(0, Rows).Select(number => new Delivery
-        {
-            DeliveryId = Guid.CreateVersion7(now),
-            ReservationId = Guid.CreateVersion7(now),
-            EventType = "reservation.confirmed",
-            Sequence = 1,
-            Payload = "{}",
-            Status = DeliveryStatus.Delivered,
-            Since = now,
-            NextAttemptAt = now.AddSeconds(-number),
-            CreatedAt = now.AddSeconds(-number),
-            CompletedAt = now.AddSeconds(-number)
-        }));
-        await database.SaveChangesAsync();
+        await ManyDeliveries.AddAsync(database, Rows, "'Delivered'", areCompleted: true);
         await database.Database.ExecuteSqlRawAsync("ANALYZE");
         return true;
     }

@@ -3,8 +3,6 @@ using ConcertSaga.Operations.Data;
 using ConcertSaga.Operations.Tests.Fixtures;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Shared.Hosting.Http;
-using ConcertSaga.Shared.Hosting.Messaging;
-using ConcertSaga.Shared.Hosting.Operators;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
 using Microsoft.EntityFrameworkCore;
@@ -83,30 +81,13 @@ public sealed class QueryPlanTests(PostgreSqlServer server)
         }
     }
 
-    // One message in four waits, and one in a thousand is of another queue.
+    // One message in four waits, and one in a thousand is of another queue. The change tracker would take seconds for so many rows.
     private static async Task<bool> FillAsync(OperationsDbContext database)
     {
         var now = TimeProvider.System.GetUtcNow();
-        database.ChangeTracker.AutoDetectChangesEnabled = false;
-        database.AddRange(Enumerable.Range(1, Rows).Select(number => new FailedMessage
+        database.AddRange(Enumerable.Range(0, Rows / ItemsOfOperation).Select(_ => new Operation
         {
-            Queue = number % 1_000 == 1 ? "seats-hold" : "points-deduct",
-            Kind = FailureKind.Error,
-            MessageId = $"{number}",
-            MessageType = "A",
-            ExceptionType = "B",
-            Fingerprint = $"{number}",
-            ReceivedAt = now,
-            Status = number % 4 == 1 ? FailedMessageStatus.Waiting : FailedMessageStatus.Requeued,
-            CompletedAt = number % 4 == 1 ? null : now,
-            Size = 1_000,
-            Headers = "{}",
-            Body = new byte[1_000]
-        }));
-        List<Guid> operationIds = [.. Enumerable.Range(0, Rows / ItemsOfOperation).Select(_ => Guid.CreateVersion7(now))];
-        database.AddRange(operationIds.Select(id => new Operation
-        {
-            OperationId = id,
+            OperationId = Guid.CreateVersion7(now),
             Kind = OperationKind.Requeue,
             Status = OperationStatus.Completed,
             Operator = "olga",
@@ -114,24 +95,47 @@ public sealed class QueryPlanTests(PostgreSqlServer server)
             CreatedAt = now,
             CompletedAt = now
         }));
-        database.AddRange(Enumerable.Range(0, Rows).Select(index => new OperationItem
-        {
-            OperationId = operationIds[index / ItemsOfOperation],
-            Number = (index % ItemsOfOperation) + 1,
-            FailedMessageId = index + 1,
-            Outcome = ItemOutcome.Succeeded
-        }));
-        database.AddRange(Enumerable.Range(1, Rows).Select(number => new OperatorAction
-        {
-            ActionId = Guid.CreateVersion7(now),
-            At = now,
-            Operator = number % 2 == 0 ? "olga" : "omar",
-            Action = number % 2 == 0 ? "Requeue" : "Cancel",
-            Target = $"failed-messages/{number}",
-            Reason = "x"
-        }));
         await database.SaveChangesAsync();
-        await database.Database.ExecuteSqlRawAsync("ANALYZE");
+        database.ChangeTracker.Clear();
+        var isSqlite = database.Database.GetProvider() == DatabaseProvider.Sqlite;
+        var at = isSqlite ? $"'{now.UtcDateTime:yyyy-MM-dd HH:mm:ss}'" : $"timestamptz '{now.UtcDateTime:s}Z'";
+        var (id, body, headers) = isSqlite
+            ? ("upper(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || "
+                + "hex(randomblob(6)))", "zeroblob(1000)", "json_object()")
+            : ("gen_random_uuid()", "decode(repeat('00', 1000), 'hex')", "json_build_object()::text");
+        string[] statements =
+        [
+            $"""
+            INSERT INTO "FailedMessages" ("Queue", "Kind", "MessageId", "MessageType", "ExceptionType", "Fingerprint", "ReceivedAt",
+                "Status", "CompletedAt", "Size", "Headers", "Body")
+            {Numbers(Rows)}
+            SELECT CASE WHEN i % 1000 = 1 THEN 'seats-hold' ELSE 'points-deduct' END, 'Error', CAST(i AS text), 'A', 'B', CAST(i AS text),
+                {at}, CASE WHEN i % 4 = 1 THEN 'Waiting' ELSE 'Requeued' END, CASE WHEN i % 4 <> 1 THEN {at} END, 1000, {headers}, {body}
+            FROM n ORDER BY i
+            """,
+            $"""
+            INSERT INTO "OperationItems" ("OperationId", "Number", "FailedMessageId", "IsBegun", "Outcome")
+            {Numbers(ItemsOfOperation)}
+            SELECT "OperationId", i, before + i, false, 'Succeeded'
+            FROM (SELECT "OperationId", (row_number() OVER (ORDER BY "OperationId") - 1) * {ItemsOfOperation} AS before
+                FROM "Operations") AS operation CROSS JOIN n ORDER BY 1, 2
+            """,
+            $"""
+            INSERT INTO "OperatorActions" ("ActionId", "At", "Operator", "Action", "Target", "Reason")
+            {Numbers(Rows)}
+            SELECT {id}, {at}, CASE WHEN i % 2 = 0 THEN 'olga' ELSE 'omar' END, CASE WHEN i % 2 = 0 THEN 'Requeue' ELSE 'Cancel' END,
+                'failed-messages/' || i, 'x'
+            FROM n ORDER BY random()
+            """,
+            "ANALYZE"
+        ];
+        foreach (var statement in statements)
+#pragma warning disable EF1002 // Constants of the test.
+            await database.Database.ExecuteSqlRawAsync(statement);
+#pragma warning restore EF1002
         return true;
     }
+
+    // Generates rows on both servers; SQLite has no generate_series.
+    private static string Numbers(int count) => $"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})";
 }

@@ -117,6 +117,9 @@ public sealed class FailureQueueTests(PostgreSqlServer database, RabbitMqServer 
         }
 
         Assert.True(hits > 0, "No message was stored and not acknowledged.");
+        // The broker's tool is slow, so it is asked for unacknowledged messages once all are stored.
+        await Eventually.TrueAsync(async () => await system.CountAsync(OperationsProgram, "SELECT count(*) FROM \"FailedMessages\"")
+            >= sent.Sum(list => list.Count), Limit, "all are stored");
         await Eventually.TrueAsync(async () => (await broker.ListQueuesAsync(system.Broker)).Values.Sum() == 0, Limit,
             "the queues are empty");
         var ids = await system.QueryAsync<string>(OperationsProgram, "SELECT \"MessageId\" FROM \"FailedMessages\"");
@@ -160,7 +163,8 @@ public sealed class FailureQueueTests(PostgreSqlServer database, RabbitMqServer 
             await using var command = new NpgsqlCommand("LOCK TABLE \"OperatorActions\" IN EXCLUSIVE MODE", connection, transaction);
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
             started = await RequeueAsync(system, [.. Enumerable.Range(1, 150)]);
-            await Eventually.TrueAsync(async () => (await broker.ListQueuesAsync(system.Broker))[CommandQueues.DeductPoints] == 100, Limit,
+            // Points is stopped, so every message in its queue is ready.
+            await Eventually.TrueAsync(async () => await system.ReadyAsync(CommandQueues.DeductPoints) == 100, Limit,
                 "the first batch is sent");
             await system.KillAsync(OperationsProgram);
         }

@@ -174,6 +174,14 @@ internal sealed class BrokerSystem : IAsyncDisposable
         await channel.CloseAsync();
     }
 
+    /// <summary>Counts the messages of a queue that no consumer has.</summary>
+    public async Task<uint> ReadyAsync(string queue)
+    {
+        var count = 0u;
+        await WithChannelAsync(async channel => count = (await channel.QueueDeclarePassiveAsync(queue)).MessageCount);
+        return count;
+    }
+
     /// <summary>Looks at the messages of a queue, which returns to its order when the channel closes.</summary>
     public async Task<List<BasicGetResult>> PeekAsync(string queue)
     {

@@ -18,23 +18,24 @@ public sealed class OwnerWorkTests(PostgreSqlServer server)
     public static IEnumerable<object[]> Providers => TestDatabase.Providers;
 
     [Theory, MemberData(nameof(Providers))]
-    public async Task Selection_OfTenThousand_ChangesEachOnce(DatabaseProvider provider)
+    public async Task Selection_OfManyObjects_ChangesEachOnce(DatabaseProvider provider)
     {
+        var count = ManyOn(provider);
         await using var owner = await OwnerStandIn.StartAsync();
         await using var operations = await OperationsUnderTest.StartAsync(provider, server, null, owner.Settings("Orchestrator"));
-        owner.Matching.AddRange(Enumerable.Range(0, 10_000).Select(_ => Guid.CreateVersion7()));
-        owner.Unchangeable[owner.Matching[5_000]] = true;
+        owner.Matching.AddRange(Enumerable.Range(0, count).Select(_ => Guid.CreateVersion7()));
+        owner.Unchangeable[owner.Matching[count / 2]] = true;
         // The owner has acted, but Operations does not learn it.
         owner.RepliesToLose = 3;
 
         var dryRun = await DryRunAsync(operations, "cancel");
-        Assert.Equal((10_000, 20), (Int(dryRun, "matched"), dryRun.GetProperty("sample").GetArrayLength()));
+        Assert.Equal((count, 20), (Int(dryRun, "matched"), dryRun.GetProperty("sample").GetArrayLength()));
         // Matches that the dry run has not counted.
         owner.Matching.InsertRange(0, [Guid.CreateVersion7(), Guid.CreateVersion7()]);
         var ended = await ActAsync(operations, "cancel",
             new { selection = dryRun.GetProperty("selection").GetGuid(), reason = "The venue is closed." });
 
-        Assert.Equal(("Completed", 10_000, 10_000, 9_999, 1, 0), (ended.GetProperty("status").GetString(), Int(ended, "matched"),
+        Assert.Equal(("Completed", count, count, count - 1, 1, 0), (ended.GetProperty("status").GetString(), Int(ended, "matched"),
             Int(ended, "done"), Int(ended, "succeeded"), Int(ended, "skipped"), Int(ended, "failed")));
         Assert.Equal(owner.Matching.Skip(2).Where(id => !owner.Unchangeable.ContainsKey(id)).Order(), owner.Changed.Keys.Order());
         Assert.All(owner.Changed.Values, count => Assert.Equal(1, count));
@@ -42,7 +43,8 @@ public sealed class OwnerWorkTests(PostgreSqlServer server)
             (owner.LastChange!.Action, owner.LastChange.Operator, owner.LastChange.Reason));
         var skipped = await operations.ReadAsync(database => database.OperationItems.SingleAsync(item =>
             item.Outcome == ItemOutcome.Skipped));
-        Assert.Equal((owner.Matching[5_002], 5_001, "It has ended."), (skipped.TargetId!.Value, skipped.Number, skipped.Reason));
+        Assert.Equal((owner.Matching[(count / 2) + 2], (count / 2) + 1, "It has ended."),
+            (skipped.TargetId!.Value, skipped.Number, skipped.Reason));
     }
 
     [Fact]
@@ -68,8 +70,9 @@ public sealed class OwnerWorkTests(PostgreSqlServer server)
     {
         await using var owner = await OwnerStandIn.StartAsync();
         await using var operations = await OperationsUnderTest.StartAsync(provider, server, null, owner.Settings("Orchestrator"));
-        var items = await TakeOverAsync(operations, 10_000, done: 4_000, begun: 4_100);
-        foreach (var item in items[..4_040])
+        var (count, done) = (ManyOn(provider), ManyOn(provider) * 2 / 5);
+        var items = await TakeOverAsync(operations, count, done, begun: done + 100);
+        foreach (var item in items[..(done + 40)])
         {
             owner.Recorded[ActionIdOf(item)] = new BulkResult(ActionIdOf(item), ItemOutcome.Succeeded, null);
             owner.Changed[item.TargetId!.Value] = 1;
@@ -78,7 +81,7 @@ public sealed class OwnerWorkTests(PostgreSqlServer server)
         operations.Clock.Advance(TimeSpan.FromMinutes(2));
         var ended = await operations.EndedAsync(items[0].OperationId);
 
-        Assert.Equal(10_000, Int(ended, "succeeded"));
+        Assert.Equal(count, Int(ended, "succeeded"));
         Assert.Equal(items.Select(item => (item.TargetId!.Value, 1)).Order(), owner.Changed.Select(pair => (pair.Key, pair.Value)).Order());
     }
 
@@ -258,6 +261,9 @@ public sealed class OwnerWorkTests(PostgreSqlServer server)
         Assert.Equal((400, "Allowed: none."), (status, problem.GetProperty("errors").GetProperty("filter.state")[0].GetString()));
         Assert.Equal("2026-12-05T18:30:00+00:00", owner.LastChoice.GetProperty("filter").GetProperty("createdFrom").GetString());
     }
+
+    // Ten thousand is the limit of a selection, which one database proves. The other one gets enough for several batches.
+    private static int ManyOn(DatabaseProvider provider) => provider == DatabaseProvider.Sqlite ? 1_200 : 10_000;
 
     private static Guid ActionIdOf(OperationItem item) => ConcertSaga.Operations.Owners.OwnerWork.ActionIdOf(item);
 

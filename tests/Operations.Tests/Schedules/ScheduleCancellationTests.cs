@@ -21,15 +21,19 @@ public sealed class ScheduleCancellationTests(PostgreSqlServer server)
     {
         await using var owners = await ScheduleOwners.StartAsync();
         await using var operations = await StartAsync(provider, owners);
-        // More than one choice returns.
-        for (var i = 0; i < 10_150; i++)
+        // More than one choice returns. One database proves the limit of ten thousand, and the other one gets smaller choices.
+        var isSmall = provider == DatabaseProvider.Sqlite;
+        var count = isSmall ? 1_150 : 10_150;
+        if (isSmall)
+            owners.MaxChosen = 1_000;
+        for (var i = 0; i < count; i++)
             owners.Cancellable.TryAdd(Guid.CreateVersion7(), true);
         owners.Skipped = owners.Cancellable.Keys.Order().ElementAt(150);
         var ids = owners.Cancellable.Keys.Order().ToList();
 
         var operation = await CancelAsync(operations);
 
-        Assert.Equal(("Completed", 10_150, 10_149, 1, 0), (
+        Assert.Equal(("Completed", count, count - 1, 1, 0), (
             operation.GetProperty("status").GetString(), operation.GetProperty("matched").GetInt32(),
             operation.GetProperty("succeeded").GetInt32(), operation.GetProperty("skipped").GetInt32(),
             operation.GetProperty("failed").GetInt32()));

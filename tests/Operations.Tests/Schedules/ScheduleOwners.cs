@@ -39,6 +39,9 @@ internal sealed class ScheduleOwners : IAsyncDisposable
     /// <summary>A reservation whose customer has cancelled it meanwhile.</summary>
     public Guid Skipped { get; set; }
 
+    /// <summary>How many reservations a choice returns at most, whatever limit it asks for.</summary>
+    public int MaxChosen { get; set; } = int.MaxValue;
+
     public static async Task<ScheduleOwners> StartAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -71,7 +74,7 @@ internal sealed class ScheduleOwners : IAsyncDisposable
         Filters.Enqueue(choice.GetProperty("filter").Clone());
         // The sale goes on until Seats has ended it, so nothing may be chosen before.
         return Cancellations.IsEmpty ? Results.StatusCode(500) : Results.Json(new BulkChosen<Guid, int>(
-            [.. Cancellable.Keys.Order().Take(choice.GetProperty("limit").GetInt32())], []));
+            [.. Cancellable.Keys.Order().Take(Math.Min(choice.GetProperty("limit").GetInt32(), MaxChosen))], []));
     }
 
     private BulkResult Change(BulkChange change, BulkItem item)

@@ -126,7 +126,7 @@ public sealed class ReservationListTests(PostgreSqlServer server)
     {
         var sent = new SentStatements();
         await using var service = await StartAsync(provider, sent);
-        await WriteAsync(service, Enumerable.Range(0, 30_000).Select(Sample));
+        await service.WithAsync<OrchestratorDbContext, bool>(AddSampleAsync);
         await service.WithAsync<OrchestratorDbContext, int>(database => database.Database.ExecuteSqlRawAsync("ANALYZE"));
         var cursor = (await PageAsync(service, "limit=200")).NextCursor;
         sent.Clear();
@@ -178,12 +178,8 @@ public sealed class ReservationListTests(PostgreSqlServer server)
     {
         var sent = new SentStatements();
         await using var service = await StartAsync(provider, sent);
-        await WriteAsync(service, Enumerable.Range(0, 10_000).Select(number =>
-        {
-            var row = Row(number % 2 == 0 ? Rejected : Failed, number);
-            (row.ScheduleId, row.FailureCode, row.SeatNumbers) = (7, number % 2 == 0 ? "A" : "B", [number]);
-            return row;
-        }));
+        await AddManyAsync(service, 10_000, [Rejected, Failed], "CASE WHEN i % 2 = 0 THEN 'Rejected' ELSE 'Failed' END",
+            ("ScheduleId", "7"), ("FailureCode", "CASE WHEN i % 2 = 0 THEN 'A' ELSE 'B' END"), ("SeatNumbers", "CAST(i AS text)"));
         await service.WithAsync<OrchestratorDbContext, int>(database => database.Database.ExecuteSqlRawAsync(
             provider == DatabaseProvider.Sqlite ? "ANALYZE" : "VACUUM (ANALYZE) \"Reservations\""));
 
@@ -204,12 +200,8 @@ public sealed class ReservationListTests(PostgreSqlServer server)
     {
         var sent = new SentStatements();
         await using var service = await StartAsync(provider, sent);
-        await WriteAsync(service, Enumerable.Range(0, 10_000).Select(number =>
-        {
-            var row = Row(Failed, number);
-            (row.ConcertId, row.ScheduleId, row.FailureCode) = number % 2 == 0 ? (3, 7, "A") : (4, 8, "B");
-            return row;
-        }));
+        await AddManyAsync(service, 10_000, [Failed], "'Failed'", ("ConcertId", "3 + i % 2"), ("ScheduleId", "7 + i % 2"),
+            ("FailureCode", "CASE WHEN i % 2 = 0 THEN 'A' ELSE 'B' END"));
         await service.WithAsync<OrchestratorDbContext, int>(database => database.Database.ExecuteSqlRawAsync("ANALYZE"));
 
         foreach (var rest in new[] { "", "&sort=oldest", "&state=Failed", $"&createdFrom={At(100)}&createdTo={At(200)}" })
@@ -238,16 +230,26 @@ public sealed class ReservationListTests(PostgreSqlServer server)
     }
 
     // One reservation in a hundred has not ended, one in five hundred is stuck, one in three hundred has failed.
-    private static Reservation Sample(int number)
+    private static async Task<bool> AddSampleAsync(OrchestratorDbContext database)
     {
-        var row = Row(
-            number % 500 == 0 ? ConfirmingSeats : number % 100 == 0 ? AwaitingPayment : number % 300 == 1 ? Failed : Confirmed, 0);
-        (row.UserId, row.ScheduleId, row.ConcertId) = ($"user-{number % 1_000}", number % 200, number % 50);
-        row.CreatedAt = Machine.Start.AddSeconds(number);
-        if (number % 500 == 0)
-            (row.StuckSince, row.StepAttempts) = (Machine.Start, 9);
-        return row;
+        var stuck = Row(ConfirmingSeats, 0);
+        (stuck.StuckSince, stuck.StepAttempts) = (Machine.Start, 9);
+        await ManyReservations.AddAsync(database, 30_000, [stuck, Row(AwaitingPayment, 0), Row(Failed, 0), Row(Confirmed, 0)], """
+            CASE WHEN i % 500 = 0 THEN 'ConfirmingSeats' WHEN i % 100 = 0 THEN 'AwaitingPayment' WHEN i % 300 = 1 THEN 'Failed'
+                ELSE 'Confirmed' END
+            """, ("UserId", "'user-' || i % 1000"), ("ScheduleId", "i % 200"), ("ConcertId", "i % 50"),
+            ("CreatedAt", ManyReservations.At(database, Machine.Start, "i", "seconds")));
+        return true;
     }
+
+    // Each reservation was requested a minute after the one before it.
+    private static Task<bool> AddManyAsync(RunningService service, int count, string[] states, string state,
+        params (string Column, string Value)[] columns) => service.WithAsync<OrchestratorDbContext, bool>(async database =>
+        {
+            await ManyReservations.AddAsync(database, count, Array.ConvertAll(states, name => Row(name, 0)), state,
+                [.. columns, ("CreatedAt", ManyReservations.At(database, Machine.Start, "i", "minutes"))]);
+            return true;
+        });
 
     private static Reservation Row(string state, int minute)
     {

@@ -11,7 +11,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace ConcertSaga.Orchestrator.Tests.Reservations;
 
 /// <summary>With many reservations, the list of a customer and the sweeper still use their indexes.</summary>
-public sealed class QueryPlanTests(PostgreSqlServer server) : IClassFixture<PostgreSqlServer>
+public sealed class QueryPlanTests(PostgreSqlServer server)
 {
     private const int Rows = 20_000, Users = 50;
 
@@ -106,45 +106,44 @@ public sealed class QueryPlanTests(PostgreSqlServer server) : IClassFixture<Post
         statement.Text.Contains("\"Deadline\" <=", StringComparison.Ordinal)
             || statement.Text.Contains("\"Deadline\" > @", StringComparison.Ordinal);
 
-    // One reservation in fifty has failed, and each ended a minute before the one before it.
-    private static async Task<bool> FillWithEndedAsync(OrchestratorDbContext database)
-    {
-        var now = TimeProvider.System.GetUtcNow();
-        database.AddRange(Enumerable.Range(0, Rows).Select(number => new Reservation
-        {
-            CorrelationId = Guid.CreateVersion7(now),
-            CurrentState = number % 50 == 0 ? ReservationStates.Failed : ReservationStates.Confirmed,
-            UserId = $"user-{number % Users}",
-            ScheduleId = 1,
-            SeatNumbers = [1],
-            ConfirmedAt = number % 50 == 0 ? null : now.AddMinutes(-number),
-            CreatedAt = now.AddMinutes(-number),
-            UpdatedAt = now.AddMinutes(-number)
-        }));
-        await database.SaveChangesAsync();
-        await database.Database.ExecuteSqlRawAsync("ANALYZE");
-        return true;
-    }
     // The list of revoked tickets.
     private static bool IsRevoked(SentStatement statement) =>
         statement.Text.Contains("\"Outcome\" = 'Cancelled'", StringComparison.Ordinal);
 
-    private static async Task<bool> FillAsync(OrchestratorDbContext database)
+    // One reservation in fifty has failed, and each ended a minute before the one before it.
+    private static async Task<bool> FillWithEndedAsync(OrchestratorDbContext database)
     {
         var now = TimeProvider.System.GetUtcNow();
-        database.AddRange(Enumerable.Range(0, Rows).Select(number => new Reservation
-        {
-            CorrelationId = Guid.CreateVersion7(now),
-            CurrentState = number % 20 == 0 ? ReservationStates.AwaitingPayment : ReservationStates.Confirmed,
-            UserId = $"user-{number % Users}",
-            ScheduleId = 1,
-            SeatNumbers = [1],
-            Deadline = number % 20 == 0 ? now.AddHours(1) : null,
-            CreatedAt = now.AddSeconds(-number),
-            UpdatedAt = now
-        }));
-        await database.SaveChangesAsync();
+        var confirmed = Row(ReservationStates.Confirmed, now);
+        confirmed.ConfirmedAt = now;
+        var at = ManyReservations.At(database, now, "-i", "minutes");
+        await ManyReservations.AddAsync(database, Rows, [Row(ReservationStates.Failed, now), confirmed],
+            "CASE WHEN i % 50 = 0 THEN 'Failed' ELSE 'Confirmed' END", ("UserId", $"'user-' || i % {Users}"),
+            ("CreatedAt", at), ("UpdatedAt", at), ("ConfirmedAt", $"CASE WHEN \"ConfirmedAt\" IS NOT NULL THEN {at} END"));
         await database.Database.ExecuteSqlRawAsync("ANALYZE");
         return true;
     }
+
+    private static async Task<bool> FillAsync(OrchestratorDbContext database)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        var waiting = Row(ReservationStates.AwaitingPayment, now);
+        waiting.Deadline = now.AddHours(1);
+        await ManyReservations.AddAsync(database, Rows, [waiting, Row(ReservationStates.Confirmed, now)],
+            "CASE WHEN i % 20 = 0 THEN 'AwaitingPayment' ELSE 'Confirmed' END", ("UserId", $"'user-' || i % {Users}"),
+            ("CreatedAt", ManyReservations.At(database, now, "-i", "seconds")));
+        await database.Database.ExecuteSqlRawAsync("ANALYZE");
+        return true;
+    }
+
+    private static Reservation Row(string state, DateTimeOffset now) => new()
+    {
+        CorrelationId = Guid.CreateVersion7(now),
+        CurrentState = state,
+        UserId = "user",
+        ScheduleId = 1,
+        SeatNumbers = [1],
+        CreatedAt = now,
+        UpdatedAt = now
+    };
 }

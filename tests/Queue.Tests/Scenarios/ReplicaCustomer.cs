@@ -16,7 +16,9 @@ internal sealed class ReplicaCustomer(int number, Uri[] replicas, HttpClient htt
     private const string Current = "/api/queue/tokens/current";
     private const int MaxRetries = 200;
 
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2), Pause = TimeSpan.FromMilliseconds(100);
+    // Many customers share two processors with the replicas, so they do not poll more often than the test needs.
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2), WaitingPause = TimeSpan.FromMilliseconds(400),
+        EndingPause = TimeSpan.FromMilliseconds(250), RetryPause = TimeSpan.FromMilliseconds(100);
 
     private readonly string _user = $"user-{number}";
     private readonly Random _random = new(number);
@@ -30,13 +32,19 @@ internal sealed class ReplicaCustomer(int number, Uri[] replicas, HttpClient htt
             return (_user, _token.TokenId);
         await WaitAsync();
         await EndAsync();
-        await Eventually.TrueAsync(async () => (await PollAsync()).Status == HttpStatusCode.Gone, Limit, $"the pass of {_user} has ended");
+        await Eventually.TrueAsync(async () =>
+        {
+            if ((await PollAsync()).Status == HttpStatusCode.Gone)
+                return true;
+            await Task.Delay(EndingPause);
+            return false;
+        }, Limit, $"the pass of {_user} has ended");
         return (_user, _token.TokenId);
     }
 
     private async Task WaitAsync()
     {
-        for (; _token.Status == "Waiting"; await Task.Delay(Pause))
+        for (; _token.Status == "Waiting"; await Task.Delay(WaitingPause))
         {
             // Sometimes the customer enters from another device instead.
             var (status, next) = _random.Next(8) == 0 ? (HttpStatusCode.OK, await EnterAsync()) : await PollAsync();
@@ -92,7 +100,7 @@ internal sealed class ReplicaCustomer(int number, Uri[] replicas, HttpClient htt
             catch (Exception exception) when (exception is HttpRequestException or IOException && left > 0)
             {
             }
-            await Task.Delay(Pause);
+            await Task.Delay(RetryPause);
         }
     }
 

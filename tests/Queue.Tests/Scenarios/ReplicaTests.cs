@@ -138,7 +138,7 @@ public sealed class ReplicaTests(PostgreSqlServer databases, RabbitMqServer brok
                 sequence = row.GetInt64(1);
                 max = Math.Max(max, row.GetInt64(3));
             }
-            await Task.Delay(TimeSpan.FromMilliseconds(10));
+            await Task.Delay(TimeSpan.FromMilliseconds(50));
         }
         return max;
     }
