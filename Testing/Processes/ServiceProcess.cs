@@ -6,6 +6,9 @@ public sealed class ServiceProcess : IAsyncDisposable
     private static readonly HttpClient Http =
         new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(2) }) { Timeout = TimeSpan.FromSeconds(10) };
 
+    // A start uses all of the machine, so it is rarely asked whether it is ready.
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
     private readonly string _project;
     private readonly string[] _arguments;
     private readonly IReadOnlyDictionary<string, string?> _environment;
@@ -69,7 +72,7 @@ public sealed class ServiceProcess : IAsyncDisposable
         var run = await LaunchAsync(_project, [.. _arguments, $"--urls={Address.GetLeftPart(UriPartial.Authority)}"], _environment);
         _runs.Add(run);
         await Eventually.TrueAsync(async () => run.HasExited || await IsReadyAsync(),
-            limit ?? TimeSpan.FromMinutes(2), $"{_project} is ready");
+            limit ?? TimeSpan.FromMinutes(2), $"{_project} is ready", Pause);
         if (run.HasExited)
             throw new InvalidOperationException(
                 $"{_project} ended during its start with code {await run.ExitAsync(TimeSpan.FromSeconds(5))}:\n{run.Output}");

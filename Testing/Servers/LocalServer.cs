@@ -42,7 +42,8 @@ internal sealed class LocalServer : IServerInstance
         if (_process is not null)
             await _process.DisposeAsync();
         var process = _process = await GuardedProcess.StartAsync(Command, Environment, Folder, Folder);
-        await Eventually.TrueAsync(async () => process.HasExited || await IsReady(), TimeSpan.FromMinutes(2), $"{Command[0]} answers");
+        await Eventually.TrueAsync(async () => process.HasExited || await IsReady(), TimeSpan.FromMinutes(2), $"{Command[0]} answers",
+            TimeSpan.FromMilliseconds(100));
         if (process.HasExited)
             throw new InvalidOperationException($"{string.Join(' ', Command)} ended during its start:\n{process.Output}");
     }

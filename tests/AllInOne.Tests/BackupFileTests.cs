@@ -3,7 +3,7 @@ using ConcertSaga.Testing.Processes;
 namespace ConcertSaga.AllInOne.Tests;
 
 /// <summary>Folders and backups of versions without a database still work.</summary>
-public sealed class BackupFileTests
+public sealed class BackupFileTests(PreparedFolder prepared) : IClassFixture<PreparedFolder>
 {
     [Theory]
     [InlineData(true)]
@@ -12,7 +12,7 @@ public sealed class BackupFileTests
     {
         using var folder = new Folder();
         var data = Path.Combine(folder.Path, "data");
-        await RunAndStopAsync(data);
+        await prepared.CopyAsync(data);
         AsBefore(data, hasManifest);
         var file = Path.Combine(folder.Path, "backup.zip");
         await CheckAsync("backup", file, data);
@@ -31,7 +31,7 @@ public sealed class BackupFileTests
     public async Task Folder_ThatHasLostTheNewDatabase_IsRefused()
     {
         using var folder = new Folder();
-        await RunAndStopAsync(folder.Path);
+        await prepared.CopyAsync(folder.Path);
         File.Delete(Path.Combine(folder.Path, DataDirectory.Later));
 
         var (code, output) = await ServiceProcess.RunAsync("AllInOne", [$"--DataDirectory={folder.Path}"]);
@@ -46,7 +46,7 @@ public sealed class BackupFileTests
         using var folder = new Folder();
         var (data, file, restored) = (Path.Combine(folder.Path, "data"), Path.Combine(folder.Path, "backup.zip"),
             Path.Combine(folder.Path, "restored"));
-        await RunAndStopAsync(data);
+        await prepared.CopyAsync(data);
 
         await CheckAsync("backup", file, data);
         await CheckAsync("restore", file, restored);

@@ -18,6 +18,16 @@ public sealed class FaultDrill(SystemFixture systems, PostgreSqlServer database,
 
     private readonly HashSet<SystemKind> _warm = [];
 
+    /// <summary>A time that no test takes: the saga resends no command on its own.</summary>
+    public static readonly TimeSpan NoStepTimeout = TimeSpan.FromMinutes(10);
+
+    /// <summary>The settings of a system whose saga waits this long for a reply before it resends a command.</summary>
+    public static (string Key, string Value)[] SettingsFor(TimeSpan stepTimeout) =>
+    [
+        .. Settings.OfFaults, Settings.ShortHold, ("Reservation:StepAttempts", "2"), ("Reservation:SweepInterval", "00:00:00.1"),
+        ("Reservation:StepTimeout", $"{stepTimeout:c}")
+    ];
+
     /// <summary>
     /// Reserves and pays on both systems at once, and cancels if that is the expected outcome. Then it checks the books and each
     /// reservation.
@@ -35,10 +45,7 @@ public sealed class FaultDrill(SystemFixture systems, PostgreSqlServer database,
         var running = new List<(SystemKind Kind, ISystem System)>();
         foreach (var kind in Enum.GetValues<SystemKind>())
         {
-            var system = await systems.GetAsync(kind, database, broker, ("Faults:Enabled", "true"),
-                ("Reservation:HoldDuration", "00:00:04"),
-                ("Reservation:StepAttempts", "2"), ("Reservation:SweepInterval", "00:00:00.1"),
-                    ("Reservation:StepTimeout", $"{stepTimeout:c}"));
+            var system = await systems.GetAsync(kind, database, broker, SettingsFor(stepTimeout));
             if (_warm.Add(kind))
                 await WarmUpAsync(system);
             running.Add((kind, system));
@@ -65,7 +72,7 @@ public sealed class FaultDrill(SystemFixture systems, PostgreSqlServer database,
         if (isLifted)
         {
             await Eventually.TrueAsync(async () => (await Books.ReadResentAsync(system)).IsSupersetOf(customers.Select(entry => entry.Id)),
-                Limit, "every command is resent");
+                Limit, "every command is resent", Eventually.LongPause);
             await system.SetFaultsAsync("{}");
         }
         await Task.WhenAll(customers.Select(entry => EndAsync(entry.Customer, entry.Id, outcome)));
@@ -109,5 +116,6 @@ public sealed class FaultDrill(SystemFixture systems, PostgreSqlServer database,
     }
 
     private static Task<Answer> EndAsync(Customer customer, Guid id, string outcome) =>
-        customer.WaitForAsync(id, Limit, outcome == "Cancelled" ? ["Cancelled"] : ["Confirmed", "Rejected", "Expired", "Failed"]);
+        customer.WaitForAsync(id, Limit, outcome == "Cancelled" ? ["Cancelled"] : ["Confirmed", "Rejected", "Expired", "Failed"],
+            Eventually.LongPause);
 }

@@ -10,14 +10,27 @@ namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>
 /// Plants one disagreement in a database. The check of its invariant finds exactly that one, the others find nothing, and the report on
-/// the reservation shows it too. After the repair, no check finds anything.
+/// the reservation shows it too. After the repair, no check finds anything. The system still has all that the tests before have left.
 /// </summary>
 [Trait("Part", "Faults")]
-public sealed class InvariantTests(InvariantTests.CleanSystem clean) : IClassFixture<InvariantTests.CleanSystem>
+public sealed class InvariantTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker) : IAsyncLifetime
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
-    private ClusterSystem Cluster => clean.Cluster;
+    private ClusterSystem Cluster { get; set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Cluster = (ClusterSystem)await systems.GetAsync(SystemKind.Cluster, database, broker,
+        [
+            .. Settings.OfFaults, ("Reservation:SweepInterval", "00:10:00"), ("Reservation:HoldDuration", "00:30:00"),
+            ("Reservation:CleaningInterval", "00:00:01"), ("Operations:CheckPause", "00:00:00"),
+            ("Operations:SecondLookAfter", "00:00:01"), ("DataPlatform:ReconciliationInterval", "00:00:02")
+        ]);
+        await Cluster.SetFaultsAsync("{}");
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
     public async Task SeatsSoldOnce_TwoHoldsOfOneSeat_FindsTheSecond()
@@ -113,11 +126,12 @@ public sealed class InvariantTests(InvariantTests.CleanSystem clean) : IClassFix
             await ExecuteAsync(owner, sql);
 
         await Eventually.TrueAsync(async () => await CountAsync("Orchestrator", "Reservations", id) == 0, Limit,
-            "the reservation is deleted");
+            "the reservation is deleted", Eventually.LongPause);
         // Also while the other services still have their rows.
         Assert.Empty(await InvariantChecks.RunAsync(Cluster));
         foreach (var (owner, table) in new[] { ("Seats", "SeatHolds"), ("Points", "PointDeductions"), ("Payments", "Payments") })
-            await Eventually.TrueAsync(async () => await CountAsync(owner, table, id) == 0, Limit, $"{owner} has deleted its rows");
+            await Eventually.TrueAsync(async () => await CountAsync(owner, table, id) == 0, Limit, $"{owner} has deleted its rows",
+                Eventually.LongPause);
         Assert.Empty(await InvariantChecks.RunAsync(Cluster));
         Assert.Equal(1, await CountAsync("Points", "LedgerEntries", id));
         Assert.Equal(1, await CountAsync("Seats", "Seats", id));
@@ -144,12 +158,13 @@ public sealed class InvariantTests(InvariantTests.CleanSystem clean) : IClassFix
         {
             operation = await ops.GetAsync($"/ops/api/operations/{started.Body.GetProperty("operationId").GetGuid()}");
             return operation.Text("status") == "Completed";
-        }, Limit, "the customer is erased");
+        }, Limit, "the customer is erased", Eventually.LongPause);
         Assert.True(operation.Number("succeeded") == 7, operation.ToString());
 
         List<string> places = [];
         // A message that is committed and not delivered yet names the customer for a moment.
-        await Eventually.TrueAsync(async () => (places = await FindAsync(customer.UserId)).Count == 0, Limit, "no table has the customer");
+        await Eventually.TrueAsync(async () => (places = await FindAsync(customer.UserId)).Count == 0, Limit, "no table has the customer",
+            Eventually.LongPause);
         Assert.Empty(await InvariantChecks.RunAsync(Cluster));
         await ReportsAsync(bought, 0);
     }
@@ -201,7 +216,7 @@ public sealed class InvariantTests(InvariantTests.CleanSystem clean) : IClassFix
     {
         await Eventually.TrueAsync(async () => (await Cluster.ReadEventsAsync(id)).Count == 1, Limit, "the event is delivered");
         await Eventually.TrueAsync(async () => (await Books.ReadAsync(Cluster)).Deliveries[id].All(row => row.Status == "Delivered"), Limit,
-            "the delivery is complete");
+            "the delivery is complete", Eventually.LongPause);
     }
 
     private async Task<long> CountAsync(string owner, string table, Guid id)
@@ -246,26 +261,5 @@ public sealed class InvariantTests(InvariantTests.CleanSystem clean) : IClassFix
         command.CommandText = sql;
 #pragma warning restore CA2100
         Assert.True(await command.ExecuteNonQueryAsync() > 0);
-    }
-
-    /// <summary>A system of this class only, so that no other test leaves anything to find.</summary>
-    public sealed class CleanSystem(PostgreSqlServer database, RabbitMqServer broker) : IAsyncLifetime
-    {
-        public ClusterSystem Cluster { get; private set; } = null!;
-
-        public async ValueTask InitializeAsync()
-        {
-            Cluster = await ClusterSystem.CreateAsync(database, broker);
-            await Cluster.ApplyAsync(new Dictionary<string, string>
-            {
-                ["Reservation:SweepInterval"] = "00:10:00",
-                ["Reservation:HoldDuration"] = "00:30:00",
-                ["Reservation:CleaningInterval"] = "00:00:01",
-                ["Operations:CheckPause"] = "00:00:00",
-                ["Operations:SecondLookAfter"] = "00:00:01"
-            });
-        }
-
-        public ValueTask DisposeAsync() => Cluster.DisposeAsync();
     }
 }

@@ -22,7 +22,7 @@ public sealed class OperatorTests(SystemFixture systems, PostgreSqlServer databa
     [InlineData(SystemKind.Cluster)]
     public async Task Reservation_WhoseLastCommandIsLost_EndsByRetryOrCancellation(SystemKind kind)
     {
-        var system = await systems.GetAsync(kind, database, broker, ("Faults:Enabled", "true"), ("Reservation:StepTimeout", "00:10:00"));
+        var system = await systems.GetAsync(kind, database, broker, FaultDrill.SettingsFor(FaultDrill.NoStepTimeout));
         var ops = await Customer.SignInAsync(system, 0, "ops");
         await system.SetFaultsAsync("""{ "ConfirmSeats": { "DropRate": 1 } }""");
         var (retrying, retried) = await LoseConfirmationAsync(system, ops);
@@ -50,7 +50,7 @@ public sealed class OperatorTests(SystemFixture systems, PostgreSqlServer databa
     [InlineData(SystemKind.Cluster)]
     public async Task Reservations_StuckByAFault_EndByOneOperation(SystemKind kind)
     {
-        var system = await systems.GetAsync(kind, database, broker, ("Faults:Enabled", "true"), ("Reservation:StepTimeout", "00:10:00"));
+        var system = await systems.GetAsync(kind, database, broker, FaultDrill.SettingsFor(FaultDrill.NoStepTimeout));
         var ops = await Customer.SignInAsync(system, 0, "ops");
         await system.SetFaultsAsync("""{ "ConfirmSeats": { "DropRate": 1 } }""");
         var stuck = new List<(Customer Customer, Guid Id)>();
@@ -82,7 +82,7 @@ public sealed class OperatorTests(SystemFixture systems, PostgreSqlServer databa
         var customer = await Customer.SignInAsync(system, Points);
         var id = (await customer.ReserveAsync(system.Seats.Take(1), pay: true, prefer: "respond-async")).ReservationId;
         await Eventually.TrueAsync(async () => (await ops.GetAsync($"{Route}?state=ConfirmingSeats&userId={customer.UserId}")).Body
-            .GetProperty("items").EnumerateArray().Any(IsLast), Limit, "only the last command is left");
+            .GetProperty("items").EnumerateArray().Any(IsLast), Limit, "only the last command is left", Eventually.LongPause);
         // Until the command was received and dropped.
         await Task.Delay(TimeSpan.FromSeconds(1));
         return (customer, id);

@@ -56,7 +56,7 @@ public sealed class RelayTests(SystemFixture systems, PostgreSqlServer database,
     [Fact]
     public async Task Platform_AfterAnOutage_ReceivesEveryEvent()
     {
-        var system = (ClusterSystem)await systems.GetAsync(SystemKind.Cluster, database, broker, ("DataPlatform:BreakerPause", "00:00:01"));
+        var system = (ClusterSystem)await systems.GetAsync(SystemKind.Cluster, database, broker);
         var crowd = await Customer.SignInAsync(system, 12, points: 1_000_000);
         var failed = system.Platform.Report().Failed;
         system.Platform.Behaviour = new Behaviour { FailRate = 1, Status = 503, ResetRate = 0.3 };

@@ -14,7 +14,7 @@ public sealed class ScheduleTests(SystemFixture systems, PostgreSqlServer databa
 {
     private const string Cancelled = "SCHEDULE_CANCELLED";
     private const long Points = 1_000_000;
-    private const int SeatsPerCustomer = 4, Racers = 20, Holders = 8;
+    private const int SeatsPerCustomer = 4, Racers = 8, Holders = 8;
 
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(180);
     private static readonly ParallelOptions Crowd = new() { MaxDegreeOfParallelism = 32 };
@@ -25,7 +25,7 @@ public sealed class ScheduleTests(SystemFixture systems, PostgreSqlServer databa
     [InlineData(SystemKind.Cluster, 400)]
     public async Task Schedule_Cancelled_RefundsEachCustomerOnce(SystemKind kind, int sold)
     {
-        var system = await systems.GetAsync(kind, database, broker, ("Operations:LeaseDuration", "00:00:05"));
+        var system = await systems.GetAsync(kind, database, broker);
         var ops = await Customer.SignInAsync(system, 0, "ops");
         var schedule = system.Seats.TakeSchedule();
         int[][] groups = [.. (await AddSeatsAsync(system, schedule, sold)).Chunk(SeatsPerCustomer)];
@@ -126,7 +126,7 @@ public sealed class ScheduleTests(SystemFixture systems, PostgreSqlServer databa
             {
                 // The process is being restarted.
             }
-            await Task.Delay(100);
+            await Task.Delay(400);
         }
         throw new TimeoutException("The sale of the cancelled schedule goes on.");
     }
@@ -200,7 +200,7 @@ public sealed class ScheduleTests(SystemFixture systems, PostgreSqlServer databa
             var answer = await ops.GetAsync($"/ops/api/operations/{operationId}");
             operation = answer.Body;
             return answer.Status == 200 && operation.GetProperty("status").GetString() is "Completed" or "Cancelled";
-        }, Limit, "the operation has ended");
+        }, Limit, "the operation has ended", Eventually.LongPause);
         return operation;
     }
 

@@ -5,13 +5,15 @@ using ConcertSaga.EndToEnd.Tests.Invariants;
 using ConcertSaga.EndToEnd.Tests.Systems;
 using ConcertSaga.Testing;
 using ConcertSaga.Testing.Processes;
+using ConcertSaga.Testing.Servers;
 using Xunit;
 
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>Starts and ends AllInOne. A failed start prints one line with the reason.</summary>
 [Trait("Part", "Sale")]
-public sealed class StartTests(ITestOutputHelper output)
+public sealed class StartTests(SystemFixture systems, PostgreSqlServer database, RabbitMqServer broker, PreparedFolder prepared,
+    ITestOutputHelper output) : IClassFixture<PreparedFolder>
 {
     [Theory]
     [InlineData("serve", "'serve' is not a command")]
@@ -46,6 +48,7 @@ public sealed class StartTests(ITestOutputHelper output)
     public async Task AllInOne_WrongArgument_SaysWhyInOneLine(string argument, string says)
     {
         using var folder = new Folder();
+        await prepared.CopyAsync(folder.Path);
 
         var (code, written) = await ServiceProcess.RunAsync(EmbeddedSystem.Project,
             [.. argument[0] == '-' ? Array.Empty<string>() : [argument],
@@ -91,15 +94,14 @@ public sealed class StartTests(ITestOutputHelper output)
         CheckOneLine(code, written, $"ConnectionStrings:{owner} is not a connection string");
     }
 
-    [Theory]
-    [InlineData(false, 400)]
-    [InlineData(true, 800)]
-    public async Task AllInOne_EndedDuringItsFirstStart_EndsAtOnceAndCanStartAgain(bool isKilled, int firstDelay)
+    /// <summary>Every second start ends by a signal, and the others are killed.</summary>
+    [Fact]
+    public async Task AllInOne_EndedDuringItsFirstStart_EndsAtOnceAndCanStartAgain()
     {
         using var folder = new Folder();
         var program = Repository.ProgramOf(EmbeddedSystem.Project);
         string[] arguments = [$"--DataDirectory={folder.Path}", $"--urls=http://127.0.0.1:{LoopbackPort.Free()}"];
-        for (var delay = firstDelay; delay < 4_000; delay += 800)
+        for (var (delay, isKilled) = (400, false); delay < 4_000; (delay, isKilled) = (delay + 400, !isKilled))
         {
             await using var start = await GuardedProcess.StartAsync(["dotnet", program, .. arguments], [], Path.GetDirectoryName(program)!);
             await Task.Delay(delay);
@@ -114,13 +116,11 @@ public sealed class StartTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData("points.db")]
     [InlineData("points.db-wal")]
     [InlineData("points.db-shm")]
     public async Task AllInOne_FileOfADatabaseDeleted_RefusesWritesAndIsUnhealthy(string file)
     {
-        await using var system = new EmbeddedSystem();
-        await system.ApplyAsync(new Dictionary<string, string>());
+        await using var system = await StartPreparedAsync();
         var visitor = await Customer.SignInAsync(system, points: 77);
 
         File.Delete(Path.Combine(system.DataDirectory, file));
@@ -134,8 +134,7 @@ public sealed class StartTests(ITestOutputHelper output)
     [Fact]
     public async Task AllInOne_DatabaseDeleted_IsUnhealthyAndDoesNotRestart()
     {
-        await using var system = new EmbeddedSystem();
-        await system.ApplyAsync(new Dictionary<string, string>());
+        await using var system = await StartPreparedAsync();
         var visitor = await Customer.SignInAsync(system, points: 77);
 
         File.Delete(Path.Combine(system.DataDirectory, "points.db"));
@@ -155,10 +154,9 @@ public sealed class StartTests(ITestOutputHelper output)
     {
         using var folder = new Folder();
         var file = Path.Combine(folder.Path, "backup.zip");
-        await using (var system = new EmbeddedSystem())
+        var system = await StartSharedAsync();
+        using (var shoppers = await ShopperCrowd.StartAsync(system, customers: 12, schedules: 2, seed: 3))
         {
-            await system.ApplyAsync(new Dictionary<string, string> { ["Reservation:HoldDuration"] = "00:00:08" });
-            using var shoppers = await ShopperCrowd.StartAsync(system, customers: 12, schedules: 2, seed: 3);
             await Eventually.TrueAsync(() => shoppers.Accepted >= 15, TimeSpan.FromSeconds(60), "reservations are accepted");
 
             var (code, written) = await ServiceProcess.RunAsync(EmbeddedSystem.Project,
@@ -180,7 +178,7 @@ public sealed class StartTests(ITestOutputHelper output)
         Assert.True(restoredCode == 0, restoreOutput);
         CheckOneLine(await ServiceProcess.RunAsync(EmbeddedSystem.Project, ["restore", file, $"--DataDirectory={restored.DataDirectory}"]),
             "allowed: an empty folder");
-        await restored.ApplyAsync(new Dictionary<string, string> { ["Reservation:HoldDuration"] = "00:00:08" });
+        await restored.ApplyAsync(new Dictionary<string, string> { [Settings.ShortHold.Key] = Settings.ShortHold.Value });
         var books = await Auditor.CheckAsync(restored, TimeSpan.FromSeconds(60), mayWait: new HashSet<Guid>());
         Assert.NotEmpty(books.Reservations);
     }
@@ -203,6 +201,7 @@ public sealed class StartTests(ITestOutputHelper output)
     public async Task AllInOne_PortTaken_SaysWhyInOneLine()
     {
         using var folder = new Folder();
+        await prepared.CopyAsync(folder.Path);
         using var other = new TcpListener(IPAddress.Loopback, 0);
         other.Start();
         var port = ((IPEndPoint)other.LocalEndpoint).Port;
@@ -216,8 +215,7 @@ public sealed class StartTests(ITestOutputHelper output)
     [Fact]
     public async Task AllInOne_SecondProcessOnTheSameFolder_SaysWhyInOneLine()
     {
-        await using var system = new EmbeddedSystem();
-        await system.ApplyAsync(new Dictionary<string, string>());
+        var system = await StartSharedAsync();
 
         var (code, written) = await ServiceProcess.RunAsync(EmbeddedSystem.Project,
             [$"--DataDirectory={system.DataDirectory}", $"--urls=http://127.0.0.1:{LoopbackPort.Free()}"], limit: TimeSpan.FromSeconds(30));
@@ -232,8 +230,7 @@ public sealed class StartTests(ITestOutputHelper output)
     [Fact]
     public async Task AllInOne_StoppedUnderLoad_EndsOrderlyAndLosesNothing()
     {
-        await using var system = new EmbeddedSystem();
-        await system.ApplyAsync(new Dictionary<string, string> { ["Reservation:HoldDuration"] = "00:00:08" });
+        var system = await StartSharedAsync();
         var visitor = await Customer.SignInAsync(system, points: 77);
         using var shoppers = await ShopperCrowd.StartAsync(system, customers: 12, schedules: 2, seed: 1);
 
@@ -250,6 +247,18 @@ public sealed class StartTests(ITestOutputHelper output)
         Assert.Equal(77, await visitor.BalanceAsync());
         output.WriteLine(await shoppers.CloseAsync());
         shoppers.Check(await Auditor.CheckAsync(system, TimeSpan.FromSeconds(60), mayWait: new HashSet<Guid>()));
+    }
+
+    // The tests of this class that only need a running system use the same one, with the same settings.
+    private async Task<EmbeddedSystem> StartSharedAsync() =>
+        (EmbeddedSystem)await systems.GetAsync(SystemKind.Embedded, database, broker, Settings.ShortHold);
+
+    private async Task<EmbeddedSystem> StartPreparedAsync()
+    {
+        var system = new EmbeddedSystem();
+        await prepared.CopyAsync(system.DataDirectory);
+        await system.ApplyAsync(new Dictionary<string, string>());
+        return system;
     }
 
     private void CheckOneLine((int Code, string Written) run, string says) => CheckOneLine(run.Code, run.Written, says);

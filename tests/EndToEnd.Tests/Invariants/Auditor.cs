@@ -35,7 +35,7 @@ internal static class Auditor
                     && after.Count == books.Reservations.Count
                         && after.All(state => books.Reservations.TryGetValue(state.Key, out var row) && row.State == state.Value)
                     && books.Reservations.Values.All(row => books.Transitions[row.Id].LastOrDefault()?.To == row.State);
-            }, limit, "no work is pending");
+            }, limit, "no work is pending", Eventually.LongPause);
         }
         catch (TimeoutException exception)
         {
@@ -62,7 +62,7 @@ internal static class Auditor
                 var announced = (await system.ReadAnnouncedAsync())!;
                 missing = [.. expected.Where(outcome => !announced.Contains(outcome))];
                 return missing.Length == 0;
-            }, TimeSpan.FromSeconds(60), "every outcome was announced").ContinueWith(_ => { }, TaskScheduler.Default);
+            }, TimeSpan.FromSeconds(60), "every outcome was announced", Eventually.LongPause).ContinueWith(_ => { }, TaskScheduler.Default);
             wrong.AddRange(missing.Select(outcome =>
                 $"Outcome {outcome.Item2} of {outcome.Item1} was never announced: {books.HistoryOf(outcome.Item1)}"));
         }

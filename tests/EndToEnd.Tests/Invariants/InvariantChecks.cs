@@ -33,7 +33,7 @@ internal static class InvariantChecks
             return checks.All(check => !check.Value.GetProperty("isRunning").GetBoolean()
                 && check.Value.GetProperty("startedAt") is { ValueKind: JsonValueKind.String } at
                 && at.GetDateTimeOffset() >= requested[check.Key]);
-        }, Limit, "all invariants are checked");
+        }, Limit, "all invariants are checked", Eventually.LongPause);
         return [.. checks.SelectMany(check => check.Value.GetProperty("findings").EnumerateArray().Select(finding =>
             $"{check.Key}: {finding.GetProperty("subject").GetString()}: {finding.GetProperty("detail").GetString()}"))];
     }

@@ -112,7 +112,8 @@ public sealed class ClusterSystem : ISystem
         }));
         // The first attempt of a command is lost if its queue does not exist yet.
         foreach (var part in Processes)
-            await Eventually.TrueAsync(async () => await HealthAsync(part) == "Healthy", TimeSpan.FromMinutes(1), $"{part} is healthy");
+            await Eventually.TrueAsync(async () => await HealthAsync(part) == "Healthy", TimeSpan.FromMinutes(1), $"{part} is healthy",
+                Eventually.LongPause);
     }
 
     public Task SetFaultsAsync(string faults) =>
@@ -134,7 +135,7 @@ public sealed class ClusterSystem : ISystem
 
     public async Task<int> StopAsync(string part)
     {
-        if (part is not (Broker or Database))
+        if (!IsServer(part))
             return await _processes[part].StopAsync();
         await (part == Broker ? _broker.StopAsync() : _database.StopAsync());
         return 0;
@@ -177,6 +178,9 @@ public sealed class ClusterSystem : ISystem
         await Platform.DisposeAsync();
         _faults.Dispose();
     }
+
+    /// <summary>Whether a part is a server that the processes use.</summary>
+    public static bool IsServer(string part) => part is Broker or Database;
 
     private static IEnumerable<string> Processes => [.. ProductSettings.Owners, Gateway];
 

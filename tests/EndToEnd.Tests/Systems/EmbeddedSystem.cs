@@ -51,7 +51,7 @@ public sealed partial class EmbeddedSystem : ISystem
         {
             using var health = JsonDocument.Parse(await Http.GetStringAsync(new Uri(Address, "/health/ready")));
             return health.RootElement.GetProperty("status").GetString() == "Healthy";
-        }, TimeSpan.FromMinutes(1), $"{Project} is healthy");
+        }, TimeSpan.FromMinutes(1), $"{Project} is healthy", Eventually.LongPause);
     }
 
     public Task SetFaultsAsync(string faults) => _faults.WriteAsync(faults, _process!);

@@ -25,11 +25,11 @@ internal sealed class FaultFile : IDisposable
         File.Move(next, Path, overwrite: true);
         _text = text;
         await Eventually.TrueAsync(() => readers.Zip(before).All(pair => CountChanges(pair.First) > pair.Second), TimeSpan.FromSeconds(60),
-            $"the faults are {text}");
+            $"the faults are {text}", Eventually.LongPause);
     }
 
     public void Dispose() => _folder.Delete(recursive: true);
 
     private static int CountChanges(ServiceProcess process) =>
-        process.Output.Split('\n').Count(line => line.Contains("the faults are now:", StringComparison.Ordinal));
+        process.Output.AsSpan().Count("the faults are now:");
 }

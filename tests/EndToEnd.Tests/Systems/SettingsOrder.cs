@@ -9,12 +9,14 @@ namespace ConcertSaga.EndToEnd.Tests.Systems;
 /// </summary>
 public sealed class SettingsOrder : ITestCollectionOrderer
 {
-    // Each class with the settings it ends with: defaults, then the waiting room's, the relay's and the saga's, and faults last.
+    // Defaults, then other settings of the saga, and faults last. The unpaid holds of the crowd would expire in the middle of what follows
+    // five minutes later. The checks of invariants come after all that could disturb them.
     private static readonly Type[] Order =
     [
         typeof(StartTests), typeof(AppHostTests), typeof(ApiTests), typeof(SecurityTests), typeof(TicketTests), typeof(FrontendsPageTests),
-        typeof(CrowdTests), typeof(RelayTests), typeof(WaitingRoomTests), typeof(OutageTests), typeof(RaceTests), typeof(ScheduleTests), typeof(KillTests),
-        typeof(OperatorTests), typeof(AnsweredFaultTests), typeof(UnansweredFaultTests), typeof(InvariantTests)
+        typeof(RelayTests), typeof(WaitingRoomTests), typeof(RaceTests), typeof(ScheduleTests), typeof(CrowdTests), typeof(OutageTests),
+        typeof(HoldRaceTests), typeof(KillTests), typeof(OperatorTests), typeof(AnsweredFaultTests), typeof(UnansweredFaultTests),
+        typeof(InvariantTests)
     ];
 
     /// <inheritdoc />
