@@ -10,12 +10,12 @@ namespace ConcertSaga.EndToEnd.Tests.Systems;
 public sealed class SettingsOrder : ITestCollectionOrderer
 {
     // Defaults, then other settings of the saga, and faults last. The unpaid holds of the crowd would expire in the middle of what follows
-    // five minutes later. The checks of invariants come after all that could disturb them.
+    // five minutes later, so it ends its part. The checks of invariants come after all that could disturb them.
     private static readonly Type[] Order =
     [
         typeof(StartTests), typeof(AppHostTests), typeof(ApiTests), typeof(SecurityTests), typeof(TicketTests), typeof(FrontendsPageTests),
-        typeof(RelayTests), typeof(WaitingRoomTests), typeof(RaceTests), typeof(ScheduleTests), typeof(CrowdTests), typeof(OutageTests),
-        typeof(HoldRaceTests), typeof(KillTests), typeof(OperatorTests), typeof(AnsweredFaultTests), typeof(UnansweredFaultTests),
+        typeof(RelayTests), typeof(WaitingRoomTests), typeof(RaceTests), typeof(ScheduleTests), typeof(OutageTests), typeof(HoldRaceTests),
+        typeof(CrowdTests), typeof(KillTests), typeof(OperatorTests), typeof(AnsweredFaultTests), typeof(UnansweredFaultTests),
         typeof(InvariantTests)
     ];
 
