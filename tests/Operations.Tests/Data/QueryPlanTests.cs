@@ -81,7 +81,7 @@ public sealed class QueryPlanTests(PostgreSqlServer server)
         }
     }
 
-    // One message in four waits, and one in a thousand is of another queue. The change tracker would take seconds for so many rows.
+    // One message in four waits, and one in a thousand is of another queue. The change tracker would take seconds.
     private static async Task<bool> FillAsync(OperationsDbContext database)
     {
         var now = TimeProvider.System.GetUtcNow();
