@@ -48,7 +48,7 @@ internal static class NetworkRules
                     rule.To?.Any(peer => Labelled(peer, Component) == server) is true && rule.Ports.Any(open => $"{open.Port}" == port));
                 if (leaves != isClient)
                     yield return $"{process.Name()} {(isClient ? "cannot" : "can")} connect to {server}";
-                var ofServer = PoliciesOf(manifest, 
+                var ofServer = PoliciesOf(manifest,
                     new Dictionary<string, string> { [Component] = server, [Name] = server, ["cnpg.io/cluster"] = server });
                 var arrives = ofServer.SelectMany(policy => policy.Spec.Ingress ?? []).SelectMany(rule => rule.FromProperty ?? [])
                     .Any(peer => Admits(peer, process.Spec.Template.Metadata.Labels));
