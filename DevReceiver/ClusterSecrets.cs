@@ -51,8 +51,7 @@ internal sealed partial class ClusterSecrets(HttpClient api, string kubernetesNa
         var secrets = JsonSerializer.Deserialize<Dictionary<string, Dictionary<string, string>>>(templates)!;
         var names = secrets.Values.SelectMany(secret => secret.Values)
             .SelectMany(text => Names().Matches(text).Select(match => match.Groups[1].Value)).Distinct();
-        var values = await CreateOrReadAsync(Kept,
-            names.ToDictionary(name => name, Create));
+        var values = await CreateOrReadAsync(Kept, names.ToDictionary(name => name, Create));
         foreach (var (name, secret) in secrets)
             await CreateOrReadAsync(name, secret.ToDictionary(entry => entry.Key,
                 entry => Names().Replace(entry.Value, match => values[match.Groups[1].Value])));

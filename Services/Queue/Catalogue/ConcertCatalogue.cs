@@ -115,7 +115,7 @@ internal sealed class ConcertCatalogue(
 
     private async Task<bool> FetchAsync(int concertId)
     {
-        if (await GetAsync<ConcertPublished>($"/internal/concerts/{concertId}", CancellationToken.None) is not { } concert)
+        if (await ReadConcertAsync(concertId, CancellationToken.None) is not { } concert)
             return false;
         await SaveAsync([concert], CancellationToken.None);
         return true;
@@ -132,7 +132,7 @@ internal sealed class ConcertCatalogue(
     {
         try
         {
-            return await GetAsync<ConcertPublished>($"/internal/concerts/{concertId}", cancellationToken);
+            return await ReadConcertAsync(concertId, cancellationToken);
         }
         catch (Exception exception) when (exception is HttpRequestException or JsonException
             || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
@@ -140,6 +140,9 @@ internal sealed class ConcertCatalogue(
             return null;
         }
     }
+
+    private Task<ConcertPublished?> ReadConcertAsync(int concertId, CancellationToken cancellationToken) =>
+        GetAsync<ConcertPublished>($"/internal/concerts/{concertId}", cancellationToken);
 
     private Task<T?> GetAsync<T>(string path, CancellationToken cancellationToken)
         where T : class =>
