@@ -1,8 +1,11 @@
+using ConcertSaga.Contracts;
+using ConcertSaga.Contracts.Payments;
 using ConcertSaga.Payments.Consumers;
 using ConcertSaga.Payments.Data;
 using ConcertSaga.Payments.Endpoints;
 using ConcertSaga.Shared.Hosting.Background;
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Messaging;
 using ConcertSaga.Shared.Hosting.Operators;
 using MassTransit;
 
@@ -22,8 +25,8 @@ public static class PaymentsService
     /// <summary>Registers the handlers of payment commands and events.</summary>
     public static void AddPaymentsConsumers(this IBusRegistrationConfigurator bus)
     {
-        bus.AddConsumer<ConfirmPaymentConsumer, ConfirmPaymentConsumerDefinition>();
-        bus.AddConsumer<CancelPaymentConsumer, CancelPaymentConsumerDefinition>();
+        bus.AddCommand<PaymentCommands, ConfirmPayment>(CommandQueues.ConfirmPayment);
+        bus.AddCommand<PaymentCommands, CancelPayment>(CommandQueues.CancelPayment);
         bus.AddConsumer<ReservationsDeletedConsumer, ReservationsDeletedConsumerDefinition>();
     }
 

@@ -1,3 +1,5 @@
+using ConcertSaga.Contracts;
+using ConcertSaga.Contracts.Points;
 using ConcertSaga.Points.Background;
 using ConcertSaga.Points.Consumers;
 using ConcertSaga.Points.Data;
@@ -5,6 +7,7 @@ using ConcertSaga.Points.Endpoints;
 using ConcertSaga.Shared.Hosting;
 using ConcertSaga.Shared.Hosting.Background;
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Messaging;
 using ConcertSaga.Shared.Hosting.Operators;
 using MassTransit;
 
@@ -24,8 +27,8 @@ public static class PointsService
     /// <summary>Registers the handlers of point commands and events.</summary>
     public static void AddPointsConsumers(this IBusRegistrationConfigurator bus)
     {
-        bus.AddConsumer<DeductPointsConsumer, DeductPointsConsumerDefinition>();
-        bus.AddConsumer<RefundPointsConsumer, RefundPointsConsumerDefinition>();
+        bus.AddCommand<PointCommands, DeductPoints>(CommandQueues.DeductPoints);
+        bus.AddCommand<PointCommands, RefundPoints>(CommandQueues.RefundPoints);
         bus.AddConsumer<ReservationsDeletedConsumer, ReservationsDeletedConsumerDefinition>();
     }
 

@@ -1,3 +1,5 @@
+using ConcertSaga.Contracts;
+using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Seats.Background;
 using ConcertSaga.Seats.Consumers;
 using ConcertSaga.Seats.Data;
@@ -5,6 +7,7 @@ using ConcertSaga.Seats.Endpoints;
 using ConcertSaga.Shared.Hosting;
 using ConcertSaga.Shared.Hosting.Background;
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Messaging;
 using ConcertSaga.Shared.Hosting.Operators;
 using MassTransit;
 using Microsoft.Extensions.Options;
@@ -27,9 +30,9 @@ public static class SeatsService
     /// <summary>Registers the handlers of seat commands and events.</summary>
     public static void AddSeatsConsumers(this IBusRegistrationConfigurator bus)
     {
-        bus.AddConsumer<HoldSeatsConsumer, HoldSeatsConsumerDefinition>();
-        bus.AddConsumer<ConfirmSeatsConsumer, ConfirmSeatsConsumerDefinition>();
-        bus.AddConsumer<ReleaseSeatsConsumer, ReleaseSeatsConsumerDefinition>();
+        bus.AddCommand<SeatCommands, HoldSeats>(CommandQueues.HoldSeats);
+        bus.AddCommand<SeatCommands, ConfirmSeats>(CommandQueues.ConfirmSeats);
+        bus.AddCommand<SeatCommands, ReleaseSeats>(CommandQueues.ReleaseSeats);
         bus.AddConsumer<ReservationsDeletedConsumer, ReservationsDeletedConsumerDefinition>();
     }
 

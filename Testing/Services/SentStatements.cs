@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
+using System.Text.RegularExpressions;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace ConcertSaga.Testing.Services;
@@ -32,7 +33,7 @@ public sealed record SentStatement(string Text, IReadOnlyList<KeyValuePair<strin
 }
 
 /// <summary>Records the statements of the contexts to which it is added.</summary>
-public sealed class SentStatements : DbCommandInterceptor
+public sealed partial class SentStatements : DbCommandInterceptor
 {
     private readonly ConcurrentQueue<SentStatement> _all = new();
 
@@ -59,8 +60,21 @@ public sealed class SentStatements : DbCommandInterceptor
         return ValueTask.FromResult(result);
     }
 
-    private void Record(DbCommand command) => _all.Enqueue(new SentStatement(
-        command.CommandText,
-        [.. command.Parameters.Cast<DbParameter>()
-            .Select(parameter => KeyValuePair.Create(parameter.ParameterName, parameter.Value ?? DBNull.Value))]));
+    // EF Core sends several changes in one command.
+    private void Record(DbCommand command)
+    {
+        foreach (var text in command.CommandText.Split(";\n", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            var used = ParameterNames().Matches(text).Select(match => match.Value).ToHashSet();
+            _all.Enqueue(new SentStatement(text,
+                [.. command.Parameters.Cast<DbParameter>().Where(parameter => used.Contains(NameOf(parameter)))
+                    .Select(parameter => KeyValuePair.Create(parameter.ParameterName, parameter.Value ?? DBNull.Value))]));
+        }
+    }
+
+    private static string NameOf(DbParameter parameter) =>
+        parameter.ParameterName.StartsWith('@') ? parameter.ParameterName : "@" + parameter.ParameterName;
+
+    [GeneratedRegex(@"@\w+")]
+    private static partial Regex ParameterNames();
 }

@@ -17,7 +17,6 @@ namespace ConcertSaga.Benchmarks.Volume;
 /// </summary>
 internal sealed record CapturedStatements(
     SentStatement SeatMap, SentStatement Schedules, SentStatement SeatsOfUser, SentStatement Hold, SentStatement Sell,
-        SentStatement Release,
     SentStatement ReservationsOfUser, SentStatement Overdue, SentStatement Due)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
@@ -26,7 +25,7 @@ internal sealed record CapturedStatements(
         string seatsAddress, string orchestratorAddress, SentStatement due, Catalogue catalogue)
     {
         var sent = new SentStatements();
-        SentStatement seatMap, schedules, seatsOfUser, hold, sell, release, reservationsOfUser, overdue;
+        SentStatement seatMap, schedules, seatsOfUser, hold, sell, reservationsOfUser, overdue;
         await using (var seats = await RunningService.StartAsync(
             "Seats", TestDatabase.At(DatabaseProvider.PostgreSql, seatsAddress), TimeProvider.System,
             builder =>
@@ -53,8 +52,6 @@ internal sealed record CapturedStatements(
             hold = Last("UPDATE \"Seats\"");
             await seats.AskAsync(CommandQueues.ConfirmSeats, new ConfirmSeats(command.ReservationId, 1));
             sell = Last("UPDATE \"Seats\"");
-            await seats.AskAsync(CommandQueues.ReleaseSeats, new ReleaseSeats(command.ReservationId, 1));
-            release = Last("UPDATE \"Seats\"");
         }
         IConfiguration? configuration = null;
         await using (var orchestrator = await RunningService.StartAsync(
@@ -75,7 +72,7 @@ internal sealed record CapturedStatements(
                     "the sweeper has run");
             overdue = Last("\"Deadline\" <=");
         }
-        return new CapturedStatements(seatMap, schedules, seatsOfUser, hold, sell, release, reservationsOfUser, overdue, due);
+        return new CapturedStatements(seatMap, schedules, seatsOfUser, hold, sell, reservationsOfUser, overdue, due);
 
         SentStatement Last(string part) => sent.All.Last(statement => statement.Text.Contains(part, StringComparison.Ordinal));
     }

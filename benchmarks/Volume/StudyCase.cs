@@ -22,6 +22,7 @@ internal sealed record StudyCase(
         // A large prime step visits all numbers, and consecutive ones are far apart.
         int Spread(int run, int count) => (int)((run + 1) * 7_368_787L % count) + 1;
         int Schedule(int run) => Spread(run, catalogue.SchedulesWithSeats);
+        int Concert(int run) => (Schedule(run) - 1) % catalogue.Concerts + 1;
         string User(int run) => $"user-{Spread(run, users) - 1}";
         return
         [
@@ -31,12 +32,8 @@ internal sealed record StudyCase(
                 run => With(statements.Schedules, ("concertId", Spread(run, catalogue.Concerts))),
                 "IX_Schedules_ConcertId_StartsAt_ScheduleId", ["DROP INDEX \"IX_Schedules_ConcertId_StartsAt_ScheduleId\""], []),
             new("a user's seats of a concert", Seats, statements.SeatsOfUser,
-                run => With(statements.SeatsOfUser, ("scheduleId", Schedule(run)), ("userId", User(run))),
+                run => With(statements.SeatsOfUser, ("concertIds", new int?[] { Concert(run) }), ("users", new[] { User(run) })),
                 "IX_SeatHolds_UserId_ConcertId", ["DROP INDEX \"IX_SeatHolds_UserId_ConcertId\""], []),
-            new("release of a reservation's seats", Seats, statements.Release,
-                run => WriteCost.Fill(statements.Release, Schedule(run), StudyData.ReservationOf(Schedule(run), 1), []),
-                "study_reservation", [],
-                ["CREATE INDEX study_reservation ON \"Seats\" (\"ReservationId\") WHERE \"ReservationId\" IS NOT NULL"]),
             new("a user's reservations", Orchestrator, statements.ReservationsOfUser,
                 run => With(statements.ReservationsOfUser, ("userId", User(run))),
                 "IX_Reservations_UserId_CreatedAt",

@@ -95,11 +95,7 @@ internal sealed class StudyDocument
             AddPlans(query.Case.Name, ("statement", query.Case.Statement.Text), ("with the index", query.With.Plan),
                 ("without", query.Without.Plan));
         }
-        Add($"""
-            {table}
-            The release of a reservation's seats gains nothing from an index by reservation: the key leads to the seats of one schedule.
-
-            """);
+        Add($"{table}\n");
     }
 
     private void AddSchedules()
@@ -147,7 +143,7 @@ internal sealed class StudyDocument
         Add($"""
             ## What an index costs
 
-            The test holds two seats and sells them, with the product's two updates, and commits every 500 cycles, so the disk matters
+            The test holds a seat and sells it, with the product's two updates, and commits every 500 cycles, so the disk matters
             little. A *hot* update (`n_tup_hot_upd`) finds space on its page and changes no indexed column, so it updates no index.
 
             """);

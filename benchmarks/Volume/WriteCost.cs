@@ -41,9 +41,9 @@ internal sealed record WriteCost(string Name, double Microseconds, double LogByt
             var schedule = random.Next(1, schedules + 1);
             var seat = random.Next(StudyData.SoldPerSchedule + 1, Catalogue.SeatsPerSchedule);
             var reservation = Guid.CreateVersion7();
-            await using (var command = hold.On(connection, parameters: Fill(hold, schedule, reservation, [seat, seat + 1])))
+            await using (var command = hold.On(connection, parameters: Fill(hold, schedule, seat, reservation)))
                 updated += await command.ExecuteNonQueryAsync(cancellationToken);
-            await using (var command = sell.On(connection, parameters: Fill(sell, schedule, reservation, [])))
+            await using (var command = sell.On(connection, parameters: Fill(sell, schedule, seat, reservation)))
                 updated += await command.ExecuteNonQueryAsync(cancellationToken);
         }
         await ExecuteAsync("COMMIT");
@@ -65,18 +65,20 @@ internal sealed record WriteCost(string Name, double Microseconds, double LogByt
         }
     }
 
-    /// <summary>Replaces the schedule, the reservation and the seats in a statement's parameters.</summary>
-    public static IReadOnlyList<KeyValuePair<string, object>> Fill(
-        SentStatement statement, int scheduleId, Guid reservationId, int[] numbers) =>
-    [
-        .. statement.Parameters.Select(parameter => KeyValuePair.Create(parameter.Key, parameter.Value switch
-        {
-            int => scheduleId,
-            Guid => reservationId,
-            IEnumerable<int> => numbers,
-            var other => other
-        }))
-    ];
+    // The product updates a seat by its key: the schedule, then the number.
+    private static IReadOnlyList<KeyValuePair<string, object>> Fill(SentStatement statement, int scheduleId, int number, Guid reservationId)
+    {
+        var key = new Queue<int>([scheduleId, number]);
+        return
+        [
+            .. statement.Parameters.Select(parameter => KeyValuePair.Create(parameter.Key, parameter.Value switch
+            {
+                int => key.Dequeue(),
+                Guid => reservationId,
+                var other => other
+            }))
+        ];
+    }
 
     private static string[] CopyStatements(int schedules, int? fillFactor, string[] indexes) =>
     [

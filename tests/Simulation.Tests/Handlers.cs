@@ -5,13 +5,16 @@ using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Orchestrator.Tests.Hosts;
 using ConcertSaga.Payments.Consumers;
+using ConcertSaga.Payments.Data;
 using ConcertSaga.Points;
 using ConcertSaga.Points.Consumers;
+using ConcertSaga.Points.Data;
 using ConcertSaga.Seats;
 using ConcertSaga.Seats.Consumers;
+using ConcertSaga.Seats.Data;
 using ConcertSaga.Shared.Hosting.Faults;
 using ConcertSaga.Shared.Hosting.Http;
-using MassTransit;
+using ConcertSaga.Shared.Hosting.Messaging;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -34,8 +37,8 @@ internal sealed record Envelope(Guid MessageId, object Message, int Failures = 0
 public sealed class ViolationException(string message) : Exception(message);
 
 /// <summary>
-/// Runs the code of the processes: the saga with an inbox and an outbox as Shared.Persistence promises them, and the consumers of the
-/// services as they are.
+/// Runs the code of the processes: the saga with an inbox and an outbox as Shared.Persistence promises them, and the services'
+/// decisions about their commands as they are.
 /// </summary>
 internal sealed class Handlers(World world, List<Envelope> broker, List<object> outcomes)
 {
@@ -70,13 +73,31 @@ internal sealed class Handlers(World world, List<Envelope> broker, List<object> 
             _outbox.RemoveAt(index % _outbox.Count);
     }
 
-    public Task HandleAsync(Envelope envelope) => ProcessOf(envelope.Message) switch
+    /// <summary>Handles messages for one process. Only commands can come in groups.</summary>
+    public async Task HandleAsync(IReadOnlyList<Envelope> group)
     {
-        "Orchestrator" => TellSagaAsync(envelope),
-        "Seats" => OnSeatsAsync(envelope.Message),
-        "Points" => OnPointsAsync(envelope.Message),
-        _ => OnPaymentsAsync(envelope.Message)
-    };
+        var process = ProcessOf(group[0].Message);
+        if (process == "Orchestrator")
+        {
+            await TellSagaAsync(group.Single());
+            return;
+        }
+        await using DbContext database = process switch
+        {
+            "Seats" => world.Seats(),
+            "Points" => world.Points(),
+            _ => world.Payments()
+        };
+        ICommandHandler handler = database switch
+        {
+            SeatsDbContext seats => new SeatCommands(seats, Options.Create(new SeatsOptions()), _clock, _faults, _announcer),
+            PointsDbContext points => new PointCommands(points, Options.Create(new PointsOptions()), _clock, _faults),
+            _ => new PaymentCommands((PaymentsDbContext)database, _clock, _faults)
+        };
+        var outcomes = await handler.HandleAsync([.. group.Select(envelope => envelope.Message)], CancellationToken.None);
+        // No service has an outbox: the replies follow the commit.
+        broker.AddRange(outcomes.Select(outcome => new Envelope(Guid.CreateVersion7(), outcome.Reply)));
+    }
 
     /// <returns>The reservation; null if the request was refused.</returns>
     public async Task<Guid?> BookAsync(string userId, Guid key, ReservationRequest request)
@@ -118,43 +139,5 @@ internal sealed class Handlers(World world, List<Envelope> broker, List<object> 
             else
                 _outbox.Add(new Envelope(Guid.CreateVersion7(), item.Message));
         }
-    }
-
-    private async Task OnSeatsAsync(object message)
-    {
-        await using var database = world.Seats();
-        await (message switch
-        {
-            HoldSeats hold => ConsumeAsync(
-                new HoldSeatsConsumer(database, Options.Create(new SeatsOptions()), _clock, _faults, _announcer), hold),
-            ConfirmSeats confirm => ConsumeAsync(new ConfirmSeatsConsumer(database, _clock, _faults, _announcer), confirm),
-            _ => ConsumeAsync(new ReleaseSeatsConsumer(database, _clock, _announcer), (ReleaseSeats)message)
-        });
-    }
-
-    private async Task OnPointsAsync(object message)
-    {
-        await using var database = world.Points();
-        await (message is DeductPoints deduct
-            ? ConsumeAsync(new DeductPointsConsumer(database, Options.Create(new PointsOptions()), _clock, _faults), deduct)
-            : ConsumeAsync(new RefundPointsConsumer(database, _clock), (RefundPoints)message));
-    }
-
-    private async Task OnPaymentsAsync(object message)
-    {
-        await using var database = world.Payments();
-        await (message is ConfirmPayment confirm
-            ? ConsumeAsync(new ConfirmPaymentConsumer(database, _clock, _faults), confirm)
-            : ConsumeAsync(new CancelPaymentConsumer(database, _clock), (CancelPayment)message));
-    }
-
-    // No service has an outbox: the reply follows the commit.
-    private async Task ConsumeAsync<T>(IConsumer<T> consumer, T command)
-        where T : class
-    {
-        List<SentMessage> sent = [];
-        await consumer.Consume(RecordedMessages.Of(command, sent));
-        broker.AddRange(sent.Where(item => item.Message is not SeatsChanged)
-            .Select(item => new Envelope(Guid.CreateVersion7(), item.Message)));
     }
 }

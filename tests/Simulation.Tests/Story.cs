@@ -19,6 +19,7 @@ internal sealed class Story
     public const long Price = 100;
 
     private const int MaxFlows = 6;
+    private const int MaxGroup = 3;
 
     // A message that fails more often would go to an error queue.
     private const int MaxFailures = 100;
@@ -26,7 +27,7 @@ internal sealed class Story
     private readonly World _world;
     private readonly Handlers _handlers;
     private readonly List<Flow> _flows = [];
-    private readonly Dictionary<Flow, Envelope> _handling = [];
+    private readonly Dictionary<Flow, List<Envelope>> _handling = [];
     private readonly List<Envelope> _delivered = [];
     private readonly List<string> _log = [];
 
@@ -221,9 +222,15 @@ internal sealed class Story
     {
         if (Broker.Count == 0 || _flows.Count >= MaxFlows)
             return;
-        var envelope = Broker[index % Broker.Count];
+        var group = new List<Envelope> { Broker[index % Broker.Count] };
+        var process = Handlers.ProcessOf(group[0].Message);
         Broker.RemoveAt(index % Broker.Count);
-        _handling.Add(Start(Handlers.ProcessOf(envelope.Message), $"handles {envelope}", () => _handlers.HandleAsync(envelope)), envelope);
+        // Commands that have failed are handled alone.
+        if (index % 2 == 0 && process != "Orchestrator" && group[0].Failures == 0)
+            group.AddRange(Broker.Where(other => other.Failures == 0 && Handlers.ProcessOf(other.Message) == process).Take(MaxGroup - 1));
+        foreach (var other in group.Skip(1))
+            Broker.Remove(other);
+        _handling.Add(Start(process, $"handles {string.Join(" and ", group)}", () => _handlers.HandleAsync(group)), group);
     }
 
     private void Repeat(int index)
@@ -268,16 +275,16 @@ internal sealed class Story
             _flows.Remove(flow);
             if (flow.Work.Exception?.InnerException is ViolationException violation)
                 throw violation;
-            if (!_handling.Remove(flow, out var envelope))
+            if (!_handling.Remove(flow, out var group))
                 continue;
             if (flow.Work.IsCompletedSuccessfully)
             {
-                _delivered.Add(envelope);
+                _delivered.AddRange(group);
                 continue;
             }
             Tell($"{flow} failed: {flow.Work.Exception!.GetBaseException().Message}");
-            Check(envelope.Failures < MaxFailures, $"{envelope} always fails: {flow.Work.Exception}");
-            Broker.Add(envelope with { Failures = envelope.Failures + 1 });
+            Check(group[0].Failures < MaxFailures, $"{group[0]} always fails: {flow.Work.Exception}");
+            Broker.AddRange(group.Select(envelope => envelope with { Failures = envelope.Failures + 1 }));
         }
     }
 

@@ -36,7 +36,9 @@ internal static class Sql
 
     /// <summary>Wraps a statement in a procedure, because the model resolves names only there.</summary>
     public static string Procedure(string name, string statement, IEnumerable<SqlParameter> parameters) =>
-        $"CREATE PROCEDURE [{name}] {string.Join(", ", parameters.Select(parameter => $"{parameter.ParameterName} {TypeOf(parameter)}"))} "
+        // SqlClient adds the @ to a name without it.
+        $"CREATE PROCEDURE [{name}] "
+            + $"{string.Join(", ", parameters.Select(parameter => $"@{parameter.ParameterName.TrimStart('@')} {TypeOf(parameter)}"))} "
             + $"AS BEGIN {statement} END";
 
     private static string TypeOf(SqlParameter parameter) => parameter.SqlDbType switch

@@ -19,21 +19,30 @@ public abstract class PointsDbContext(DbContextOptions options) : ServiceDbConte
     public DbSet<OperatorAction> OperatorActions => Set<OperatorAction>();
 
     /// <summary>
-    /// Locks the user's account until the transaction ends. It must be the first statement of every transaction that changes points or
-    /// decides about them. A missing account is created; if two transactions create it at once, one fails on the key and is retried.
+    /// Locks accounts until the transaction ends. It must be the first statement of every transaction that changes points or decides about
+    /// them. A missing account is created; if two transactions create it at once, one fails on the key and is retried.
     /// </summary>
-    public async Task<Account> LockAccountAsync(string userId, CancellationToken cancellationToken)
+    /// <param name="userIds">Distinct.</param>
+    /// <param name="lockWait">Ends the wait for other transactions.</param>
+    public async Task<Dictionary<string, Account>> LockAccountsAsync(string[] userIds, CancellationToken lockWait)
     {
-        var locked = await Accounts.Where(account => account.UserId == userId).ExecuteUpdateAsync(
-            set => set.SetProperty(account => account.EntryCount, account => account.EntryCount), cancellationToken);
-        if (locked == 1)
-            return await Accounts.SingleAsync(account => account.UserId == userId, cancellationToken);
-
-        var created = new Account(userId);
-        Accounts.Add(created);
-        await SaveChangesAsync(cancellationToken);
-        return created;
+        await LockAsync(userIds, lockWait);
+        var accounts = await Accounts.Where(account => userIds.Contains(account.UserId))
+            .ToDictionaryAsync(account => account.UserId, StringComparer.Ordinal, CancellationToken.None);
+        foreach (var userId in userIds.Where(userId => !accounts.ContainsKey(userId)))
+            accounts.Add(userId, Accounts.Add(new Account(userId)).Entity);
+        if (ChangeTracker.HasChanges())
+            await SaveChangesAsync(CancellationToken.None);
+        return accounts;
     }
+
+    /// <summary>Locks one account like <see cref="LockAccountsAsync"/>.</summary>
+    public async Task<Account> LockAccountAsync(string userId, CancellationToken cancellationToken) =>
+        (await LockAccountsAsync([userId], cancellationToken))[userId];
+
+    protected virtual Task LockAsync(string[] userIds, CancellationToken lockWait) =>
+        Accounts.Where(account => userIds.Contains(account.UserId)).ExecuteUpdateAsync(
+            set => set.SetProperty(account => account.EntryCount, account => account.EntryCount), lockWait);
 
     protected override void OnModelCreating(ModelBuilder model)
     {
@@ -82,7 +91,13 @@ public abstract class PointsDbContext(DbContextOptions options) : ServiceDbConte
 
 public sealed class SqlitePointsDbContext(DbContextOptions<SqlitePointsDbContext> options) : PointsDbContext(options);
 
-public sealed class PostgreSqlPointsDbContext(DbContextOptions<PostgreSqlPointsDbContext> options) : PointsDbContext(options);
+public sealed class PostgreSqlPointsDbContext(DbContextOptions<PostgreSqlPointsDbContext> options) : PointsDbContext(options)
+{
+    // An update would leave a dead row version for each lock, and does not promise an order. Two transactions that lock in the order of the
+    // ids cannot deadlock.
+    protected override Task LockAsync(string[] userIds, CancellationToken lockWait) => Database.ExecuteSqlAsync(
+        $"""SELECT FROM "Accounts" WHERE "UserId" = ANY ({userIds}) ORDER BY "UserId" FOR NO KEY UPDATE""", lockWait);
+}
 
 public sealed class SqlServerPointsDbContext(DbContextOptions<SqlServerPointsDbContext> options) : PointsDbContext(options);
 

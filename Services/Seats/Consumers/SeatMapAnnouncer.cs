@@ -1,5 +1,4 @@
 using ConcertSaga.Contracts.Seats;
-using ConcertSaga.Seats.Data;
 using ConcertSaga.Shared.Hosting.Background;
 using MassTransit;
 
@@ -14,14 +13,11 @@ public sealed class SeatMapAnnouncer(TimeProvider clock, ILogger<SeatMapAnnounce
 
     private readonly OutageLog _outages = new("Announcing seat map changes", logger, clock);
 
-    public static SeatsChanged ChangeOf(int scheduleId, long version, int[] numbers, SeatStatus status) =>
-        new(scheduleId, version, [.. numbers.Select(number => new SeatChange(number, status.ToString()))]);
-
     /// <summary>
     /// Publishes a change after its commit and its reply. A failure is only logged, because the command is already complete. A watcher
     /// that sees a gap in the versions reads the map again.
     /// </summary>
-    public Task PublishAsync(ConsumeContext context, SeatsChanged? change) => PublishAsync(context, change, context.CancellationToken);
+    public Task PublishAsync(ConsumeContext context, SeatsChanged change) => PublishAsync(context, change, context.CancellationToken);
 
     /// <summary>Publishes a change of a schedule after its commit. A broker that does not answer does not hold the caller up.</summary>
     public async Task PublishAsync<T>(IBus bus, T change)
@@ -31,11 +27,9 @@ public sealed class SeatMapAnnouncer(TimeProvider clock, ILogger<SeatMapAnnounce
         await PublishAsync(bus, change, limit.Token);
     }
 
-    private async Task PublishAsync<T>(IPublishEndpoint bus, T? change, CancellationToken cancellationToken)
+    private async Task PublishAsync<T>(IPublishEndpoint bus, T change, CancellationToken cancellationToken)
         where T : class
     {
-        if (change is null)
-            return;
         try
         {
             await bus.Publish(change, cancellationToken);

@@ -1,8 +1,8 @@
 namespace ConcertSaga.Seats.Data;
 
 /// <summary>
-/// One dated performance of a concert. Its row is the lock of its seats: every change first raises <see cref="Version"/>. So changes of
-/// one schedule happen one after another, and <see cref="AvailableSeats"/> is exact without counting.
+/// One dated performance of a concert. Its row is the lock of its seats. So changes of one schedule happen one after another, and
+/// <see cref="AvailableSeats"/> is exact without counting.
 /// </summary>
 public sealed class Schedule
 {
@@ -17,7 +17,7 @@ public sealed class Schedule
 
     public required int TotalSeats { get; init; }
 
-    public required int AvailableSeats { get; init; }
+    public required int AvailableSeats { get; set; }
 
     /// <summary>The plan of the hall; null if there is none.</summary>
     public string? VenuePlanId { get; init; }
@@ -25,8 +25,11 @@ public sealed class Schedule
     /// <summary>When an operator cancelled it. From then on, holds are refused.</summary>
     public DateTimeOffset? CancelledAt { get; init; }
 
-    /// <summary>Grows by one with each change of the seats, and by two with each change of the schedule itself.</summary>
-    public long Version { get; init; }
+    /// <summary>Grows by one with each commit that changes seats, and by two with each change of the schedule itself.</summary>
+    public long Version { get; set; }
+
+    /// <summary>Whether its seats can be held. Needs <see cref="Concert"/>.</summary>
+    public bool IsOnSaleAt(DateTimeOffset now) => now >= Concert!.SaleOpensAt && now < Concert.SaleClosesAt && now < StartsAt;
 
     public List<Seat> Seats { get; init; } = [];
 }

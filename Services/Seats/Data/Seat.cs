@@ -19,8 +19,8 @@ public sealed class Seat
     /// <summary>In points.</summary>
     public required long Price { get; init; }
 
-    public SeatStatus Status { get; init; }
+    public SeatStatus Status { get; set; }
 
     /// <summary>The reservation that holds or bought the seat; null exactly when it is available.</summary>
-    public Guid? ReservationId { get; init; }
+    public Guid? ReservationId { get; set; }
 }

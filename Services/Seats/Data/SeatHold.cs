@@ -38,17 +38,17 @@ public sealed class SeatHold
     /// <summary>In points.</summary>
     public long TotalPrice { get; private init; }
 
-    public SeatHoldStatus Status { get; private init; }
+    public SeatHoldStatus Status { get; private set; }
 
     /// <summary>Why the hold was refused; on a held row, why its confirmation was refused.</summary>
-    public string? Code { get; private init; }
+    public string? Code { get; private set; }
 
     /// <summary>The seats that caused a refusal.</summary>
     public int[] RefusedSeats { get; private init; } = [];
 
     public DateTimeOffset CreatedAt { get; private init; }
 
-    public DateTimeOffset UpdatedAt { get; private init; }
+    public DateTimeOffset UpdatedAt { get; private set; }
 
     public static SeatHold Hold(HoldSeats command, int[] numbers, int concertId, DateTimeOffset startsAt, long totalPrice,
         DateTimeOffset now) => new()
@@ -80,6 +80,9 @@ public sealed class SeatHold
         UpdatedAt = now
     };
 
+    /// <summary>Whether it has seats.</summary>
+    public bool HasSeats => Status is SeatHoldStatus.Held or SeatHoldStatus.Confirmed;
+
     /// <summary>Refuses every later hold of a reservation that has none yet.</summary>
     public static SeatHold Tombstone(Guid reservationId, DateTimeOffset now) => new()
     {
@@ -88,4 +91,11 @@ public sealed class SeatHold
         CreatedAt = now,
         UpdatedAt = now
     };
+
+    public void Confirm(DateTimeOffset now) => (Status, UpdatedAt) = (SeatHoldStatus.Confirmed, now);
+
+    /// <summary>Refuses the sale. The seats stay held until they are released.</summary>
+    public void RefuseConfirmation(string code, DateTimeOffset now) => (Code, UpdatedAt) = (code, now);
+
+    public void Release(DateTimeOffset now) => (Status, UpdatedAt) = (SeatHoldStatus.Released, now);
 }

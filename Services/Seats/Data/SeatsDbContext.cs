@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Shared.Hosting.Operators;
 using Microsoft.EntityFrameworkCore;
@@ -21,27 +22,21 @@ public abstract class SeatsDbContext(DbContextOptions options) : ServiceDbContex
 
     public DbSet<OperatorAction> OperatorActions => Set<OperatorAction>();
 
-    /// <summary>Finds the decision about a reservation; null if there is none yet.</summary>
-    public Task<SeatHold?> FindDecisionAsync(Guid reservationId, CancellationToken cancellationToken) =>
-        SeatHolds.AsNoTracking().FirstOrDefaultAsync(hold => hold.ReservationId == reservationId, cancellationToken);
-
     /// <summary>
-    /// Locks a schedule's seats for a change. It must be the first statement of the transaction: other changes wait here, so later reads
-    /// stay true until the commit, and two changes cannot deadlock.
+    /// Locks the seats of schedules until the transaction ends. Other changes wait here, so later reads stay true until the commit.
     /// </summary>
-    /// <param name="scheduleId">The schedule.</param>
-    /// <param name="freed">The number of seats that become available; negative if they are taken.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    public Task ChangeSeatMapAsync(int scheduleId, int freed, CancellationToken cancellationToken) =>
-        Schedules.Where(schedule => schedule.ScheduleId == scheduleId).ExecuteUpdateAsync(
-            set => set
-                .SetProperty(schedule => schedule.Version, schedule => schedule.Version + 1)
-                .SetProperty(schedule => schedule.AvailableSeats, schedule => schedule.AvailableSeats + freed),
-            cancellationToken);
+    /// <param name="scheduleIds">In ascending order, so that two transactions cannot deadlock.</param>
+    /// <param name="lockWait">Ends the wait.</param>
+    public virtual Task LockAsync(int[] scheduleIds, CancellationToken lockWait) =>
+        Schedules.Where(schedule => scheduleIds.Contains(schedule.ScheduleId)).ExecuteUpdateAsync(
+            set => set.SetProperty(schedule => schedule.Version, schedule => schedule.Version), lockWait);
+
+    /// <summary>Reads seats, each by its key.</summary>
+    public abstract IQueryable<Seat> SeatsAt(IReadOnlyCollection<SeatKey> keys);
 
     /// <summary>
-    /// Locks a schedule for a change of its times or its cancellation, like <see cref="ChangeSeatMapAsync"/>. It skips a version, so each
-    /// client that watches the seat map notices a gap and reads the map again.
+    /// Locks a schedule for a change of its times or its cancellation. It must be the first statement of the transaction. It skips a
+    /// version, so each client that watches the seat map notices a gap and reads the map again.
     /// </summary>
     /// <returns>Whether the schedule exists.</returns>
     public async Task<bool> ChangeScheduleAsync(int scheduleId, CancellationToken cancellationToken) =>
@@ -64,6 +59,8 @@ public abstract class SeatsDbContext(DbContextOptions options) : ServiceDbContex
             schedule.Property(s => s.ScheduleId).ValueGeneratedNever();
             // No foreign key: its index would serve no query, and plans are never deleted.
             schedule.Property(s => s.VenuePlanId).HasMaxLength(32);
+            // A last line of defence: seats only change under the lock of their schedule.
+            schedule.Property(s => s.Version).IsConcurrencyToken();
             // For listing the schedules of a concert in order, page by page.
             schedule.HasIndex(s => new { s.ConcertId, s.StartsAt, s.ScheduleId });
             schedule.HasMany(s => s.Seats).WithOne(s => s.Schedule).HasForeignKey(s => s.ScheduleId).OnDelete(DeleteBehavior.Restrict);
@@ -81,8 +78,9 @@ public abstract class SeatsDbContext(DbContextOptions options) : ServiceDbContex
             hold.HasKey(h => h.ReservationId);
             hold.Property(h => h.ReservationId).ValueGeneratedNever();
             hold.Property(h => h.UserId).HasMaxLength(200);
-            hold.Property(h => h.Status).HasConversion<string>().HasMaxLength(16);
-            hold.Property(h => h.Code).HasMaxLength(64);
+            // Decisions are read before the lock. If one has changed meanwhile, the update fails and the command is handled again.
+            hold.Property(h => h.Status).HasConversion<string>().HasMaxLength(16).IsConcurrencyToken();
+            hold.Property(h => h.Code).HasMaxLength(64).IsConcurrencyToken();
             StoreAsText(hold.Property(h => h.SeatNumbers));
             StoreAsText(hold.Property(h => h.RefusedSeats));
             // For counting the seats a user has of a concert.
@@ -103,10 +101,37 @@ public abstract class SeatsDbContext(DbContextOptions options) : ServiceDbContex
         [.. text.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(number => int.Parse(number, CultureInfo.InvariantCulture))];
 }
 
-public sealed class SqliteSeatsDbContext(DbContextOptions<SqliteSeatsDbContext> options) : SeatsDbContext(options);
+/// <summary>The key of a seat.</summary>
+public readonly record struct SeatKey(int ScheduleId, int Number);
+
+public sealed class SqliteSeatsDbContext(DbContextOptions<SqliteSeatsDbContext> options) : SeatsDbContext(options)
+{
+    public override IQueryable<Seat> SeatsAt(IReadOnlyCollection<SeatKey> keys)
+    {
+        var list = JsonSerializer.Serialize(keys);
+        return Seats.FromSql($"""
+            SELECT s.* FROM json_each({list}) AS k
+            JOIN "Seats" AS s ON s."ScheduleId" = k.value ->> 'ScheduleId' AND s."Number" = k.value ->> 'Number'
+            """);
+    }
+}
 
 public sealed class PostgreSqlSeatsDbContext(DbContextOptions<PostgreSqlSeatsDbContext> options) : SeatsDbContext(options)
 {
+    // An update would leave a dead row version for each lock, and does not promise an order.
+    public override Task LockAsync(int[] scheduleIds, CancellationToken lockWait) => Database.ExecuteSqlAsync(
+        $"""SELECT FROM "Schedules" WHERE "ScheduleId" = ANY ({scheduleIds}) ORDER BY "ScheduleId" FOR NO KEY UPDATE""", lockWait);
+
+    public override IQueryable<Seat> SeatsAt(IReadOnlyCollection<SeatKey> keys)
+    {
+        int[] schedules = [.. keys.Select(key => key.ScheduleId)];
+        int[] numbers = [.. keys.Select(key => key.Number)];
+        return Seats.FromSql($"""
+            SELECT s.* FROM unnest({schedules}, {numbers}) AS k (schedule, number)
+            JOIN "Seats" AS s ON s."ScheduleId" = k.schedule AND s."Number" = k.number
+            """);
+    }
+
     protected override void OnModelCreating(ModelBuilder model)
     {
         base.OnModelCreating(model);
@@ -115,7 +140,17 @@ public sealed class PostgreSqlSeatsDbContext(DbContextOptions<PostgreSqlSeatsDbC
     }
 }
 
-public sealed class SqlServerSeatsDbContext(DbContextOptions<SqlServerSeatsDbContext> options) : SeatsDbContext(options);
+public sealed class SqlServerSeatsDbContext(DbContextOptions<SqlServerSeatsDbContext> options) : SeatsDbContext(options)
+{
+    public override IQueryable<Seat> SeatsAt(IReadOnlyCollection<SeatKey> keys)
+    {
+        var list = JsonSerializer.Serialize(keys);
+        return Seats.FromSql($"""
+            SELECT s.* FROM OPENJSON({list}) WITH ([ScheduleId] int, [Number] int) AS k
+            JOIN [Seats] AS s ON s.[ScheduleId] = k.[ScheduleId] AND s.[Number] = k.[Number]
+            """);
+    }
+}
 
 // Used by the migration tool only.
 internal sealed class SqliteDesign() : DesignTimeContext<SqliteSeatsDbContext>(DatabaseProvider.Sqlite, o => new(o));

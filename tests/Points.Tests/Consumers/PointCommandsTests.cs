@@ -120,6 +120,21 @@ public sealed class PointCommandsTests(PostgreSqlServer server)
         Assert.Equal(4_000 - 100 * deductions.OfType<PointsDeducted>().Count(), await points.BalanceAsync(User));
     }
 
+    /// <summary>Commands share a transaction, and one of them is not valid.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task DeductPoints_BesideACommandThatAlwaysFails_AreAllHandled(DatabaseProvider provider)
+    {
+        await using var points = await PointsUnderTest.StartAsync(provider, server);
+        await points.ChargeAsync(User, 1_000);
+
+        var failing = points.AskAsync(Deduct(0));
+        var replies = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => points.AskAsync(Deduct(100))));
+
+        Assert.All(replies, reply => Assert.IsType<PointsDeducted>(reply));
+        Assert.False(failing.IsCompleted);
+        Assert.Equal(0, await points.BalanceAsync(User));
+    }
+
     [Fact]
     public async Task DeductPoints_InjectedFault_IsRefusedPermanently()
     {

@@ -45,7 +45,9 @@ public sealed class ConfirmAndReleaseTests(PostgreSqlServer server)
 
         Assert.All(replies, reply => Assert.IsType<SeatsReleased>(reply));
         var schedule = await seats.AssertConsistentAsync(scheduleId);
-        Assert.Equal((10, 5L), (schedule.AvailableSeats, schedule.Version));
+        Assert.Equal(10, schedule.AvailableSeats);
+        // Releases that share a commit share a version.
+        Assert.InRange(schedule.Version, 4, 5);
         Assert.Equal("SEATS_NOT_HELD", Assert.IsType<SeatConfirmationRejected>(await seats.ConfirmAsync(held.ReservationId)).Code);
         Assert.Equal("HOLD_RELEASED", Assert.IsType<SeatHoldRejected>(await seats.AskAsync(held)).Code);
     }

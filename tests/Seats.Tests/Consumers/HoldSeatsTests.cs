@@ -5,6 +5,7 @@ using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Testing;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
+using Npgsql;
 using Xunit;
 using static ConcertSaga.Seats.Tests.Fixtures.SeatsUnderTest;
 
@@ -139,6 +140,34 @@ public sealed class HoldSeatsTests(PostgreSqlServer server)
         await seats.ReleaseAsync(replies.OfType<SeatsHeld>().First().ReservationId);
         var free = (await seats.AssertConsistentAsync(scheduleId)).Seats.First(seat => seat.Status == SeatStatus.Available);
         Assert.IsType<SeatsHeld>(await seats.AskAsync(Hold(scheduleId, free.Number) with { UserId = "greedy" }));
+    }
+
+    /// <summary>An import can lock a schedule for long.</summary>
+    [Fact]
+    public async Task HoldSeats_OfOtherSchedulesThanALockedOne_DoNotWait()
+    {
+        await using var seats = await StartAsync(DatabaseProvider.PostgreSql, server);
+        await seats.WarmUpAsync();
+        var locked = await seats.AddScheduleAsync();
+        var free = await seats.AddScheduleAsync(seats: 20);
+        Task<object[]> waiting;
+        await using (var import = new NpgsqlConnection(seats.ConnectionString))
+        {
+            await import.OpenAsync();
+            await using var transaction = await import.BeginTransactionAsync();
+            await using var lockRow = new NpgsqlCommand(
+                $"""UPDATE "Schedules" SET "TotalSeats" = "TotalSeats" WHERE "ScheduleId" = {locked}""", import, transaction);
+            await lockRow.ExecuteNonQueryAsync();
+
+            waiting = Task.WhenAll(Enumerable.Range(1, 3).Select(number => seats.AskAsync(Hold(locked, number))));
+            var replies = await Task.WhenAll(Enumerable.Range(1, 20).Select(number => seats.AskAsync(Hold(free, number))));
+
+            Assert.All(replies, reply => Assert.IsType<SeatsHeld>(reply));
+            Assert.False(waiting.IsCompleted);
+            await transaction.CommitAsync();
+        }
+        Assert.All(await waiting, reply => Assert.IsType<SeatsHeld>(reply));
+        await seats.AssertConsistentAsync(locked);
     }
 
     [Fact]

@@ -115,8 +115,8 @@ internal sealed class SeatsUnderTest(RunningService service, FakeTimeProvider cl
     public Task<Schedule> ScheduleAsync(int scheduleId) => Service.WithAsync<SeatsDbContext, Schedule>(database =>
         database.Schedules.AsNoTracking().Include(schedule => schedule.Seats).SingleAsync(schedule => schedule.ScheduleId == scheduleId));
 
-    public Task<SeatHold> DecisionAsync(Guid reservationId) => Service.WithAsync<SeatsDbContext, SeatHold>(async database =>
-        (await database.FindDecisionAsync(reservationId, CancellationToken.None))!);
+    public Task<SeatHold> DecisionAsync(Guid reservationId) => Service.WithAsync<SeatsDbContext, SeatHold>(database =>
+        database.SeatHolds.AsNoTracking().SingleAsync(hold => hold.ReservationId == reservationId));
 
     /// <summary>Asserts what must hold for a schedule whenever no command is running. Returns the schedule.</summary>
     public async Task<Schedule> AssertConsistentAsync(int scheduleId)

@@ -67,10 +67,10 @@ internal static class SeatsScenario
         await Expect.StatusAsync(200, host.CallAsync("operations", HttpMethod.Get, "/internal/operator-actions/seats"));
     }
 
-    // The plain read sees a free seat; another reservation takes it before the conditional update.
+    // Another reservation takes the seat while the hold waits for the schedule.
     public static async Task LoseARaceForASeatAsync(ProductHost host, EmulatedServer server)
     {
-        server.Before["AND [s].[Status] = N'Available'"] = "UPDATE Seats SET Status = 'Sold' WHERE ScheduleId = 3 AND Number = 9";
+        server.Before["JOIN [Seats] AS s"] = "UPDATE Seats SET Status = 'Sold' WHERE ScheduleId = 3 AND Number = 9";
         await Expect.StatusAsync(409, host.CallAsync("pia", HttpMethod.Post, "/api/reservations",
             new { scheduleId = 3, seatNumbers = new[] { 9, 10 } }, Guid.CreateVersion7()));
         Assert.Empty(server.Before);

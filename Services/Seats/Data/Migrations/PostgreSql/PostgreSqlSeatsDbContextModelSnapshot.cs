@@ -80,6 +80,7 @@ namespace ConcertSaga.Seats.Data.Migrations.PostgreSql
                         .HasColumnType("character varying(32)");
 
                     b.Property<long>("Version")
+                        .IsConcurrencyToken()
                         .HasColumnType("bigint");
 
                     b.HasKey("ScheduleId");
@@ -121,6 +122,7 @@ namespace ConcertSaga.Seats.Data.Migrations.PostgreSql
                         .HasColumnType("uuid");
 
                     b.Property<string>("Code")
+                        .IsConcurrencyToken()
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)");
 
@@ -148,6 +150,7 @@ namespace ConcertSaga.Seats.Data.Migrations.PostgreSql
                         .HasColumnType("timestamp with time zone");
 
                     b.Property<string>("Status")
+                        .IsConcurrencyToken()
                         .IsRequired()
                         .HasMaxLength(16)
                         .HasColumnType("character varying(16)");
