@@ -57,7 +57,7 @@ public static class OrchestratorService
                 repository.ExistingDbContext<OrchestratorDbContext>();
             });
         if (messaging.Transport == MessagingTransport.RabbitMq)
-            bus.AddConsumer<ReservationChangedConsumer, ReservationChangedConsumerDefinition>();
+            bus.AddConsumer<ReservationsChangedConsumer, ReservationsChangedConsumerDefinition>();
     }
 
     /// <summary>Maps <c>/api/reservations</c>, <c>/api/tickets</c> and the routes of operators and other services.</summary>

@@ -124,7 +124,7 @@ internal static class ReservationOperatorEndpoints
 
         var latest = found;
         var answer = await services.Answers.WaitAsync<
-            Results<Ok<ReservationActionResult>, Accepted<ReservationActionResult>, ProblemHttpResult>>(id, http.Request, async () =>
+            Results<Ok<ReservationActionResult>, Accepted<ReservationActionResult>, ProblemHttpResult>>(id, http.Request, async _ =>
         {
             var action = await database.OperatorActions.AsNoTracking()
                 .FirstOrDefaultAsync(row => row.ActionId == actionId, cancellationToken);

@@ -8,7 +8,7 @@ namespace ConcertSaga.Orchestrator.Reservations;
 
 /// <summary>
 /// Wakes the callers that wait for a reservation after each commit that may answer them: those of this process directly, those of other
-/// replicas by <see cref="ReservationChanged"/>. A lost signal costs only time, because callers reread the row before they give up.
+/// replicas by <see cref="ReservationsChanged"/>. A lost signal costs only time, because callers reread the row before they give up.
 /// </summary>
 public sealed class AnswerSignal(IServiceProvider services) : DbTransactionInterceptor
 {
@@ -18,13 +18,15 @@ public sealed class AnswerSignal(IServiceProvider services) : DbTransactionInter
     public Registration Register(Guid reservationId) => new(this, reservationId);
 
     /// <summary>Wakes the callers that wait in this process.</summary>
-    public void Wake(Guid reservationId)
+    /// <param name="reservationId">The reservation.</param>
+    /// <param name="row">The committed row; null if the callers must read it.</param>
+    public void Wake(Guid reservationId, Reservation? row = null)
     {
         lock (_waiting)
         {
             if (_waiting.TryGetValue(reservationId, out var waiting))
             {
-                waiting.Changed.TrySetResult();
+                waiting.Changed.TrySetResult(row);
                 waiting.Changed = NewChange();
             }
         }
@@ -43,27 +45,34 @@ public sealed class AnswerSignal(IServiceProvider services) : DbTransactionInter
     {
         if (eventData.Context?.ChangeTracker is not { } changes)
             return;
-        foreach (var id in changes.Entries<Reservation>().Where(entry => IsAnswer(entry.Entity.CurrentState))
-            .Select(entry => entry.Entity.CorrelationId)
-            .Concat(changes.Entries<OperatorAction>().Select(entry => OperatorRequest.ReservationOf(entry.Entity.Target)).OfType<Guid>()))
+        var changed = new HashSet<Guid>();
+        foreach (var row in changes.Entries<Reservation>().Select(entry => entry.Entity).Where(row => IsAnswer(row.CurrentState)))
         {
-            Wake(id);
-            NotifyReplicas(id);
+            if (changed.Add(row.CorrelationId))
+                Wake(row.CorrelationId, row);
         }
+        foreach (var id in changes.Entries<OperatorAction>().Select(entry => OperatorRequest.ReservationOf(entry.Entity.Target))
+            .OfType<Guid>())
+        {
+            changed.Add(id);
+            Wake(id);
+        }
+        if (changed.Count > 0)
+            NotifyReplicas([.. changed]);
     }
 
-    private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private static TaskCompletionSource<Reservation?> NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     // No call of a customer waits for any other state.
     private static bool IsAnswer(string state) => state is ReservationStates.AwaitingPayment
         or ReservationStates.Confirmed or ReservationStates.Rejected or ReservationStates.Expired
         or ReservationStates.Cancelled or ReservationStates.Failed;
 
-    private void NotifyReplicas(Guid reservationId)
+    private void NotifyReplicas(Guid[] reservationIds)
     {
         var gate = services.GetRequiredService<BookingGate>();
         if (gate.HasReplicas && gate.IsHealthy)
-            _ = services.GetRequiredService<IBus>().Publish(new ReservationChanged(reservationId), gate.Stopping);
+            _ = services.GetRequiredService<IBus>().Publish(new ReservationsChanged(reservationIds), gate.Stopping);
     }
 
     /// <summary>A caller that waits for a reservation.</summary>
@@ -82,11 +91,15 @@ public sealed class AnswerSignal(IServiceProvider services) : DbTransactionInter
                 if (!signal._waiting.TryGetValue(reservationId, out _shared!))
                     signal._waiting[reservationId] = _shared = new WaitingCallers();
                 _shared.Count++;
+                FirstChange = _shared.Changed.Task;
             }
         }
 
+        /// <summary>Completes with the committed row at the first change after the registration; with null if it must be read.</summary>
+        public Task<Reservation?> FirstChange { get; }
+
         /// <summary>Completes at the next change. Get it before you read the row, so that no change is missed.</summary>
-        public Task NextChange
+        public Task<Reservation?> NextChange
         {
             get
             {
@@ -109,25 +122,26 @@ public sealed class AnswerSignal(IServiceProvider services) : DbTransactionInter
     {
         public int Count { get; set; }
 
-        public TaskCompletionSource Changed { get; set; } = NewChange();
+        public TaskCompletionSource<Reservation?> Changed { get; set; } = NewChange();
     }
 }
 
 /// <summary>Receives the changes that other replicas committed, on a temporary queue of this process.</summary>
-public sealed class ReservationChangedConsumer(AnswerSignal signal) : IConsumer<ReservationChanged>
+public sealed class ReservationsChangedConsumer(AnswerSignal signal) : IConsumer<ReservationsChanged>
 {
-    public Task Consume(ConsumeContext<ReservationChanged> context)
+    public Task Consume(ConsumeContext<ReservationsChanged> context)
     {
-        signal.Wake(context.Message.ReservationId);
+        foreach (var id in context.Message.ReservationIds)
+            signal.Wake(id);
         return Task.CompletedTask;
     }
 }
 
-public sealed class ReservationChangedConsumerDefinition : ConsumerDefinition<ReservationChangedConsumer>
+public sealed class ReservationsChangedConsumerDefinition : ConsumerDefinition<ReservationsChangedConsumer>
 {
-    public ReservationChangedConsumerDefinition() => Endpoint(endpoint =>
+    public ReservationsChangedConsumerDefinition() => Endpoint(endpoint =>
     {
-        endpoint.Name = $"reservation-changed-{NewId.NextGuid():N}";
+        endpoint.Name = $"reservations-changed-{NewId.NextGuid():N}";
         endpoint.Temporary = true;
     });
 }

@@ -19,16 +19,19 @@ public sealed class AnswerWaiter(
     /// <param name="http">The call.</param>
     /// <param name="read">Reads the answer from the row; null while the outcome is open.</param>
     /// <param name="cancellationToken">Ends the wait when the caller hangs up.</param>
+    /// <param name="added">Registered before the row was added; null if there may be an answer already.</param>
     public async Task<Results<TSuccess, Accepted<ReservationResponse>, ProblemHttpResult>> WaitAsync<TSuccess>(
         Guid id, HttpContext http, Func<Reservation, Results<TSuccess, Accepted<ReservationResponse>, ProblemHttpResult>?> read,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, AnswerSignal.Registration? added = null)
         where TSuccess : IResult
     {
         Reservation? latest = null;
         // The cleaner may delete a refused reservation while its caller waits.
-        var answer = await WaitAsync<Results<TSuccess, Accepted<ReservationResponse>, ProblemHttpResult>>(id, http.Request, async () =>
-            (latest = await FindAsync(id, cancellationToken)) is { } row ? read(row) : Refusals.ReservationNotFound.Answer(),
-            cancellationToken);
+        var answer = await WaitAsync<Results<TSuccess, Accepted<ReservationResponse>, ProblemHttpResult>>(
+            id, http.Request,
+            async committed => (latest = committed ?? await FindAsync(id, cancellationToken)) is { } row
+                ? read(row) : Refusals.ReservationNotFound.Answer(),
+            cancellationToken, added);
         if (answer is not null)
             return answer;
         http.Response.Headers.RetryAfter = "1";
@@ -38,21 +41,24 @@ public sealed class AnswerWaiter(
     /// <summary>Reads until there is an answer; null if it does not come in time.</summary>
     /// <param name="id">The reservation whose changes wake the caller.</param>
     /// <param name="request">The call, which may say how long to wait.</param>
-    /// <param name="read">Reads the answer from the database; null while there is none.</param>
+    /// <param name="read">
+    /// Reads the answer from the row that was just committed, or from the database if that is null; null while there is none.
+    /// </param>
     /// <param name="cancellationToken">Ends the wait when the caller hangs up.</param>
-    public async Task<T?> WaitAsync<T>(Guid id, HttpRequest request, Func<Task<T?>> read, CancellationToken cancellationToken)
+    /// <param name="added">Registered before the row was added; null if there may be an answer already.</param>
+    public async Task<T?> WaitAsync<T>(Guid id, HttpRequest request, Func<Reservation?, Task<T?>> read, CancellationToken cancellationToken,
+        AnswerSignal.Registration? added = null)
         where T : class
     {
         var limit = Prefer(request);
         // By elapsed time: a clock that is set back would prolong the wait.
         var started = clock.GetTimestamp();
-        using var registration = signal.Register(id);
-        while (true)
+        using var registration = added ?? signal.Register(id);
+        var changed = registration.FirstChange;
+        for (var reads = added is null || limit == TimeSpan.Zero; ; reads = true)
         {
-            var changed = registration.NextChange;
-            if (await read() is { } answer)
+            if (reads && await read(null) is { } answer)
                 return answer;
-
             var left = limit - clock.GetElapsedTime(started);
             if (left <= TimeSpan.Zero)
                 return null;
@@ -61,6 +67,11 @@ public sealed class AnswerWaiter(
             await Task.WhenAny(changed, Task.Delay(left, clock, stop.Token));
             await stop.CancelAsync();
             cancellationToken.ThrowIfCancellationRequested();
+            var committed = changed.IsCompleted ? await changed : null;
+            changed = registration.NextChange;
+            // A row without the answer may have changed again since, so the next round reads it.
+            if (committed is not null && await read(committed) is { } decided)
+                return decided;
         }
     }
 

@@ -18,9 +18,11 @@ public sealed record SeatLimit(int Seats);
 /// <param name="ReservationId">The reservation; meaningless with a refusal.</param>
 /// <param name="IsRepeat">Whether an earlier call with the same key made the reservation.</param>
 /// <param name="Refusal">The refusal of a request that leaves no reservation.</param>
-public sealed record AdmissionResult(Guid ReservationId, bool IsRepeat, ProblemHttpResult? Refusal)
+/// <param name="Added">Waits for the answer since before the reservation was added; null if it may have one already.</param>
+public sealed record AdmissionResult(
+    Guid ReservationId, bool IsRepeat, ProblemHttpResult? Refusal, AnswerSignal.Registration? Added = null)
 {
-    public static AdmissionResult New(Guid reservationId) => new(reservationId, false, null);
+    public static AdmissionResult New(Guid reservationId, AnswerSignal.Registration? added) => new(reservationId, false, null, added);
 
     public static AdmissionResult Repeat(Guid reservationId) => new(reservationId, true, null);
 
@@ -32,8 +34,8 @@ public sealed record AdmissionResult(Guid ReservationId, bool IsRepeat, ProblemH
 /// row and the message that starts the saga in one transaction.
 /// </summary>
 public sealed class ReservationAdmission(
-    OrchestratorDbContext database, ISendEndpointProvider bus, BookingGate gate, SeatLimit limit, RefusalLimit refusals,
-    IOptions<ReservationOptions> options, TimeProvider clock)
+    OrchestratorDbContext database, ISendEndpointProvider bus, AnswerSignal signal, BookingGate gate, SeatLimit limit,
+    RefusalLimit refusals, IOptions<ReservationOptions> options, TimeProvider clock)
 {
     // A concurrent call may insert first, and the reservation that this call then finds may have ended by the next round.
     private const int MaxRounds = 3;
@@ -145,16 +147,25 @@ public sealed class ReservationAdmission(
     private async Task<AdmissionResult?> InsertAsync(Reservation reservation, CancellationToken cancellationToken)
     {
         database.Add(reservation);
+        // A rejected one has its answer, and no change follows.
+        var added = reservation.Outcome is null ? signal.Register(reservation.CorrelationId) : null;
+        var isAdded = false;
         try
         {
-            if (await TryInsertAsync(reservation, cancellationToken))
-                return AdmissionResult.New(reservation.CorrelationId);
+            isAdded = await TryInsertAsync(reservation, cancellationToken);
+            if (isAdded)
+                return AdmissionResult.New(reservation.CorrelationId, added);
             refusals.Count(reservation.UserId);
             return AdmissionResult.Refuse(Refusals.QueueTokenRevoked.Answer());
         }
         catch (DbUpdateException exception) when (!FailurePolicy.IsTransient(exception))
         {
             return null;
+        }
+        finally
+        {
+            if (!isAdded)
+                added?.Dispose();
         }
     }
 

@@ -50,7 +50,8 @@ public static class ReservationEndpoints
             return refusal;
         if (admission.IsRepeat)
             IdempotencyKey.MarkReplayed(http.Response);
-        return await services.Answers.WaitAsync(admission.ReservationId, http, ReservationAnswers.ToRequest, cancellationToken);
+        return await services.Answers.WaitAsync(
+            admission.ReservationId, http, ReservationAnswers.ToRequest, cancellationToken, admission.Added);
     }
 
     /// <summary>Returns one reservation of the caller.</summary>

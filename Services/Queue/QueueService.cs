@@ -8,6 +8,7 @@ using ConcertSaga.Queue.Tokens;
 using ConcertSaga.Shared.Hosting;
 using ConcertSaga.Shared.Hosting.Background;
 using ConcertSaga.Shared.Hosting.Databases;
+using ConcertSaga.Shared.Hosting.Messaging;
 using ConcertSaga.Shared.Hosting.Operators;
 using MassTransit;
 using Microsoft.Extensions.Options;
@@ -31,6 +32,7 @@ public static class QueueService
         builder.Services.AddSingleton<TokenSigner>();
         builder.Services.AddSingleton<TokenViewFactory>();
         builder.Services.AddScoped<EntryUpdater>();
+        builder.Services.AddCommandGroups<PurchasedPasses>();
         builder.Services.AddHealthChecks().AddCheck<WaitingRoomCheck>("waiting-rooms");
         builder.Services.AddHostedSingleton<KeyRing>().AddHostedSingleton<ConcertCatalogue>()
             .AddHostedSingleton<GatewayAnnouncer>().AddHostedSingleton<RoomHeartbeat>().AddHostedSingleton<ClockRepair>()

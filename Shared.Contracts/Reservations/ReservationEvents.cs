@@ -76,8 +76,8 @@ public sealed record ReservationFailed(
 public sealed record ReservationsDeleted(Guid[] ReservationIds);
 
 /// <summary>
-/// The row of a reservation changed to a state that may answer a waiting call. Published by the orchestrator to its own replicas, best
-/// effort; its loss costs the caller only time.
+/// The rows of reservations changed to a state that may answer a waiting call. Published by the orchestrator to its own replicas, once for
+/// each commit, best effort; its loss costs the callers only time.
 /// </summary>
-/// <param name="ReservationId">The reservation.</param>
-public sealed record ReservationChanged(Guid ReservationId);
+/// <param name="ReservationIds">The reservations.</param>
+public sealed record ReservationsChanged(Guid[] ReservationIds);

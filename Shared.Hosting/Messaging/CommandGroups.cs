@@ -114,13 +114,21 @@ public sealed class CommandConsumer<THandler, TCommand>(CommandGroups<THandler> 
 /// <summary>Registers the commands of a service.</summary>
 public static class CommandRegistration
 {
+    /// <summary>Adds the groups of <typeparamref name="THandler"/>.</summary>
+    public static IServiceCollection AddCommandGroups<THandler>(this IServiceCollection services)
+        where THandler : class, ICommandHandler
+    {
+        services.TryAddScoped<THandler>();
+        services.TryAddSingleton<CommandGroups<THandler>>();
+        return services;
+    }
+
     /// <summary>Handles the commands of a queue in the groups of <typeparamref name="THandler"/>.</summary>
     public static void AddCommand<THandler, TCommand>(this IBusRegistrationConfigurator bus, string queue)
         where THandler : class, ICommandHandler
         where TCommand : class
     {
-        bus.TryAddScoped<THandler>();
-        bus.TryAddSingleton<CommandGroups<THandler>>();
+        bus.AddCommandGroups<THandler>();
         bus.AddConsumer<CommandConsumer<THandler, TCommand>>().Endpoint(endpoint => endpoint.Name = queue);
     }
 }

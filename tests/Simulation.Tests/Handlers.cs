@@ -107,8 +107,8 @@ internal sealed class Handlers(World world, List<Envelope> broker, List<object> 
         // The outbox drops the messages of a round that was rolled back.
         Flow.Current!.Committing = () => Commit(sent.Where(item => database.Reservations.Local.Any(row =>
             row.CorrelationId == ((RequestReservation)item.Message).ReservationId)));
-        var admission = new ReservationAdmission(database, RecordedMessages.Of(request, sent), world.Gate, new SeatLimit(4),
-            world.Refusals, Options.Create(world.Machine.Options), _clock);
+        var admission = new ReservationAdmission(database, RecordedMessages.Of(request, sent), new AnswerSignal(null!), world.Gate,
+            new SeatLimit(4), world.Refusals, Options.Create(world.Machine.Options), _clock);
         var result = await admission.AdmitAsync(request, new Caller(userId, null, null), new IdempotencyKey(key),
             new DefaultHttpContext().Response, CancellationToken.None);
         return result.Refusal is null ? result.ReservationId : null;
@@ -121,7 +121,7 @@ internal sealed class Handlers(World world, List<Envelope> broker, List<object> 
         var row = await database.Reservations.FirstOrDefaultAsync(row => row.CorrelationId == id);
         if (row is null || _inbox.Contains(envelope.MessageId))
             return;
-        var sent = await world.Machine.RaiseAsync(row, envelope.Message);
+        var sent = await world.Machine.RaiseAsync(row, Protections.Remove(world.Removed, envelope.Message, row));
         Flow.Current!.Committing = () =>
         {
             _inbox.Add(envelope.MessageId);

@@ -1,3 +1,4 @@
+using ConcertSaga.Contracts.Points;
 using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Payments.Data;
 using ConcertSaga.Points.Data;
@@ -23,7 +24,10 @@ public enum Protection
     Tombstone,
 
     /// <summary>Of two changes of a reservation from the same version, one fails.</summary>
-    VersionCheck
+    VersionCheck,
+
+    /// <summary>A reply about an earlier attempt to pay is ignored.</summary>
+    AttemptNumber
 }
 
 /// <summary>Takes protections away from what the product saves.</summary>
@@ -58,6 +62,14 @@ internal static class Protections
                 break;
         }
     }
+
+    /// <summary>Takes protections away from a message to the saga.</summary>
+    public static object Remove(Protection removed, object message, Reservation row) => (removed, message) switch
+    {
+        (Protection.AttemptNumber, PointsDeducted deducted) => deducted with { Attempt = row.PaymentAttempt },
+        (Protection.AttemptNumber, PointDeductionRejected rejected) => rejected with { Attempt = row.PaymentAttempt },
+        _ => message
+    };
 
     private static void Forget<T>(ChangeTracker changes, Func<T, bool> which)
         where T : class

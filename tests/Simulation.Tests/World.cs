@@ -28,6 +28,7 @@ internal sealed class World : IDisposable
 
     public World(Protection removed = Protection.None)
     {
+        Removed = removed;
         // Fewer attempts than the default, so steps time out often.
         Machine.Options.StepAttempts = 2;
         Machine.Options.MaxRefusals = 10_000;
@@ -51,6 +52,9 @@ internal sealed class World : IDisposable
         });
         seats.SaveChanges();
     }
+
+    /// <summary>What this world lacks.</summary>
+    public Protection Removed { get; }
 
     public Machine Machine { get; } = new();
 

@@ -33,7 +33,7 @@ public sealed class QueueEntry
     /// <summary>The queue number: from 1, in order of arrival, without gaps.</summary>
     public required long Number { get; init; }
 
-    public QueueEntryStatus Status { get; init; }
+    public QueueEntryStatus Status { get; set; }
 
     public required DateTimeOffset IssuedAt { get; init; }
 
@@ -53,15 +53,15 @@ public sealed class QueueEntry
     /// Until when this entry takes one of the slots of its room: one clock skew longer than its offer or pass. A room counts its slots by
     /// this instant alone, in any status.
     /// </summary>
-    public DateTimeOffset? SlotUntil { get; init; }
+    public DateTimeOffset? SlotUntil { get; set; }
 
     /// <summary>When the most recent token or pass of this entry expires.</summary>
     public required DateTimeOffset Exp { get; init; }
 
     /// <summary>Set if the token ended early. Gateways must know it until <see cref="Exp"/>.</summary>
-    public long? RevokedSequence { get; init; }
+    public long? RevokedSequence { get; set; }
 
-    public DateTimeOffset? CompletedAt { get; init; }
+    public DateTimeOffset? CompletedAt { get; set; }
 }
 
 /// <summary>Filters entries by status, spelled out so that the filtered indexes apply.</summary>

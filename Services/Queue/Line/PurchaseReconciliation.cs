@@ -2,6 +2,7 @@ using ConcertSaga.Contracts.Reservations;
 using ConcertSaga.Queue.Data;
 using ConcertSaga.Shared.Hosting.Background;
 using ConcertSaga.Shared.Hosting.Http;
+using ConcertSaga.Shared.Hosting.Messaging;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
@@ -12,8 +13,8 @@ namespace ConcertSaga.Queue.Line;
 /// <see cref="ReservationConfirmed"/> would leave the customer with a pass that opens nothing.
 /// </summary>
 internal sealed partial class PurchaseReconciliation(
-    IServiceScopeFactory scopes, IOptions<QueueOptions> options, IOptions<InnerWallOptions> wall, TimeProvider clock,
-    ILogger<PurchaseReconciliation> logger)
+    IServiceScopeFactory scopes, CommandGroups<PurchasedPasses> passes, IOptions<QueueOptions> options, IOptions<InnerWallOptions> wall,
+    TimeProvider clock, ILogger<PurchaseReconciliation> logger)
     : PeriodicReader(
         "Comparing passes with the orchestrator's outcomes", options.Value.ReconciliationInterval,
         () => options.Value.OrchestratorAddress, clock, logger)
@@ -62,21 +63,8 @@ internal sealed partial class PurchaseReconciliation(
             .Select(outcome => outcome.QueueTokenId).OfType<Guid>().Distinct().ToList();
         if (ids.Count == 0)
             return 0;
-        await using var scope = scopes.CreateAsyncScope();
-        var missed = await scope.ServiceProvider.GetRequiredService<QueueDbContext>().Entries
-            .Where(entry => ids.Contains(entry.TokenId) && entry.Status != QueueEntryStatus.Completed
-                && entry.Status != QueueEntryStatus.Left)
-            .Select(entry => new { entry.TokenId, entry.ConcertId }).ToListAsync(cancellationToken);
-        var ended = 0;
-        foreach (var entry in missed)
-        {
-            // Each entry has a transaction, and therefore a scope, of its own.
-            await using var ownScope = scopes.CreateAsyncScope();
-            if (await ownScope.ServiceProvider.GetRequiredService<EntryUpdater>()
-                .CompleteAsync(entry.TokenId, entry.ConcertId, cancellationToken))
-                ended++;
-        }
-        return ended;
+        var ended = await Task.WhenAll(ids.Select(id => passes.HandleAsync(new PurchasedPass(id)))).WaitAsync(cancellationToken);
+        return ended.Count(outcome => outcome.Reply is true);
     }
 
     private async Task<DateTimeOffset?> MarkAsync(CancellationToken cancellationToken)

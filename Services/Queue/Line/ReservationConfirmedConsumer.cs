@@ -1,14 +1,15 @@
 using ConcertSaga.Contracts;
 using ConcertSaga.Contracts.Reservations;
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 
 namespace ConcertSaga.Queue.Line;
 
 /// <summary>Ends the pass that paid for a reservation. A duplicate finds the pass ended.</summary>
-internal sealed class ReservationConfirmedConsumer(EntryUpdater entries) : IConsumer<ReservationConfirmed>
+internal sealed class ReservationConfirmedConsumer(CommandGroups<PurchasedPasses> passes) : IConsumer<ReservationConfirmed>
 {
     public Task Consume(ConsumeContext<ReservationConfirmed> context) => context.Message.QueueTokenId is { } tokenId
-        ? entries.CompleteAsync(tokenId, context.Message.ConcertId, context.CancellationToken)
+        ? passes.HandleAsync(new PurchasedPass(tokenId))
         : Task.CompletedTask;
 }
 

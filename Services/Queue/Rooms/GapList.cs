@@ -1,5 +1,6 @@
 using System.Globalization;
 using ConcertSaga.Contracts.Queue;
+using ConcertSaga.Queue.Data;
 
 namespace ConcertSaga.Queue.Rooms;
 
@@ -16,6 +17,13 @@ internal static class GapList
 
     public static string? Write(List<QueueGap> gaps) => gaps.Count == 0 ? null
         : string.Join(' ', gaps.Select(gap => string.Create(CultureInfo.InvariantCulture, $"{gap.From}-{gap.To}-{gap.Left}-{gap.Empty}")));
+
+    /// <summary>Moves the customers behind an entry up if it ends while it waits.</summary>
+    public static void Leave(WaitingRoom room, QueueEntry entry)
+    {
+        if (entry.Status == QueueEntryStatus.Waiting && entry.Number > room.Serving)
+            room.Gaps = AfterLeaving(room.Gaps, room.Serving, entry.Number);
+    }
 
     /// <summary>Adds a number behind the one being served, whose entry has left.</summary>
     public static string? AfterLeaving(string? text, long serving, long number)

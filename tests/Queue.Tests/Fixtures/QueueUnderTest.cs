@@ -11,6 +11,7 @@ using ConcertSaga.Queue.Line;
 using ConcertSaga.Queue.Rooms;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Shared.Hosting.Http;
+using ConcertSaga.Shared.Hosting.Messaging;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
 using Microsoft.EntityFrameworkCore;
@@ -143,7 +144,7 @@ internal sealed class QueueUnderTest : IAsyncDisposable
         SendAsync(HttpMethod.Delete, "/api/queue/tokens/current", user, token, replica: replica);
 
     public Task CompleteAsync(QueueTokenView token, int replica = 0) =>
-        WithAsync<EntryUpdater>(entries => entries.CompleteAsync(token.TokenId, token.ConcertId, CancellationToken.None), replica);
+        WithAsync<CommandGroups<PurchasedPasses>>(passes => passes.HandleAsync(new PurchasedPass(token.TokenId)), replica);
 
     /// <summary>Pauses or resumes admission as an operator.</summary>
     public async Task PauseAsync(bool paused = true)

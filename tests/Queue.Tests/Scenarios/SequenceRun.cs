@@ -3,6 +3,7 @@ using ConcertSaga.Contracts.Reservations;
 using ConcertSaga.Queue.Data;
 using ConcertSaga.Queue.Line;
 using ConcertSaga.Queue.Tests.Fixtures;
+using ConcertSaga.Shared.Hosting.Messaging;
 using Xunit;
 
 namespace ConcertSaga.Queue.Tests.Scenarios;
@@ -96,7 +97,7 @@ internal sealed class SequenceRun
             // Includes repeats and expired passes, because a message may be late and duplicated.
             case StepKind.Complete
                 when _state.Rows.LastOrDefault(entry => entry.UserId == UserOf(step) && entry.ClaimedAt is not null) is { } bought:
-                await _queue.WithAsync<EntryUpdater>(entries => entries.CompleteAsync(bought.TokenId, _concertId, CancellationToken.None),
+                await _queue.WithAsync<CommandGroups<PurchasedPasses>>(passes => passes.HandleAsync(new PurchasedPass(bought.TokenId)),
                     replica);
                 break;
             case StepKind.Wait:

@@ -95,7 +95,7 @@ internal sealed class OutboxScenario(ProductHost host, ShiftedClock clock)
             InboxConsumerId = number < messages ? null : message,
             SentTime = sent ?? old.UtcDateTime,
             ContentType = "application/vnd.masstransit+json",
-            MessageType = "urn:message:ConcertSaga.Contracts.Reservations:ReservationChanged",
+            MessageType = "urn:message:ConcertSaga.Contracts.Reservations:ReservationsChanged",
             Body = "{}",
             DestinationAddress = new Uri("loopback://localhost/no-consumer")
         }));
