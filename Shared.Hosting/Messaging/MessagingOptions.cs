@@ -36,9 +36,12 @@ public sealed class MessagingOptions
     [Range(1, 4096)]
     public int PrefetchCount { get; set; } = 64;
 
-    /// <summary>The number of messages an endpoint handles at the same time. Default 16.</summary>
+    /// <summary>
+    /// The number of messages an endpoint handles at the same time. Default 64: messages that are handled at the same time share
+    /// transactions.
+    /// </summary>
     [Range(1, 1024)]
-    public int ConcurrentMessages { get; set; } = 16;
+    public int ConcurrentMessages { get; set; } = 64;
 
     /// <summary>The number of deliveries after which a message moves to the dead-letter queue. Default 50.</summary>
     [Range(1, 1000)]
