@@ -2,6 +2,7 @@ using System.Data.Common;
 using ConcertSaga.Contracts.Reservations;
 using ConcertSaga.Shared.Hosting.Operators;
 using MassTransit;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace ConcertSaga.Orchestrator.Reservations;
@@ -46,10 +47,12 @@ public sealed class AnswerSignal(IServiceProvider services) : DbTransactionInter
         if (eventData.Context?.ChangeTracker is not { } changes)
             return;
         var changed = new HashSet<Guid>();
-        foreach (var row in changes.Entries<Reservation>().Select(entry => entry.Entity).Where(row => IsAnswer(row.CurrentState)))
+        foreach (var entry in changes.Entries<Reservation>().Where(entry => IsAnswer(entry.Entity.CurrentState)))
         {
-            if (changed.Add(row.CorrelationId))
-                Wake(row.CorrelationId, row);
+            // A row that was only read can be outdated. A group commit accepts its changes after this event.
+            var isWritten = entry.State is EntityState.Added or EntityState.Modified;
+            if (changed.Add(entry.Entity.CorrelationId))
+                Wake(entry.Entity.CorrelationId, isWritten ? entry.Entity : null);
         }
         foreach (var id in changes.Entries<OperatorAction>().Select(entry => OperatorRequest.ReservationOf(entry.Entity.Target))
             .OfType<Guid>())

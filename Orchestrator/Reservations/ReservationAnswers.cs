@@ -46,7 +46,7 @@ internal static class ReservationAnswers
             ReservationStates.Cancelled => TypedResults.Ok(ReservationResponse.Of(row)),
             _ when row.Outcome == ReservationStates.Cancelled => null,
             // The saga has not handled the request yet.
-            _ when row.Version == version => null,
+            _ when row.Version <= version => null,
             // Another event came first, and the saga ignores a request for an outdated version.
             ReservationStates.AwaitingPayment or ReservationStates.Confirmed => ReservationRefusals.Overtaken(row),
             _ => ReservationRefusals.NotCancellable(row)

@@ -39,7 +39,11 @@ public sealed record ReservationResponse(
         row.CorrelationId, row.ConcertId, row.ScheduleId, row.SeatNumbers, row.TotalPrice,
         Enum.Parse<ReservationStatus>(StatusOf(row.CurrentState)),
         row.FailureCode is null ? null : new ReservationFailure(row.FailureCode, row.FailureDetail ?? ""),
-        row.CurrentState is ReservationStates.AwaitingPayment ? row.HoldExpiresAt : null, row.CreatedAt, row.UpdatedAt);
+        row.CurrentState is ReservationStates.AwaitingPayment && row.HoldExpiresAt is { } end ? Stored(end) : null,
+        Stored(row.CreatedAt), Stored(row.UpdatedAt));
+
+    // PostgreSQL stores microseconds. The first answer can come from memory, and a repeated one must be the same.
+    private static DateTimeOffset Stored(DateTimeOffset instant) => instant.AddTicks(-(instant.Ticks % TimeSpan.TicksPerMicrosecond));
 
     /// <summary>The address of a reservation.</summary>
     public static string LocationOf(Guid id) => $"/api/reservations/{id}";

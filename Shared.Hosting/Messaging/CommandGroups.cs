@@ -1,5 +1,7 @@
 using ConcertSaga.Shared.Concurrency;
+using ConcertSaga.Shared.Hosting.Failures;
 using MassTransit;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -10,9 +12,28 @@ public interface ICommandHandler
 {
     /// <summary>Decides about the commands one after the other, and commits all decisions together.</summary>
     /// <param name="commands">The commands, in the order of their arrival.</param>
-    /// <param name="lockWait">Ends the wait for a lock, so that others need not wait with the one command that needs it.</param>
+    /// <param name="lockWait">Limits the wait for locks.</param>
     /// <returns>The outcome of each command.</returns>
-    Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, CancellationToken lockWait);
+    Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, LockWait lockWait);
+}
+
+/// <summary>How long the commands of a group wait together for their locks.</summary>
+public sealed class LockWait(TimeSpan limit) : IDisposable
+{
+    private readonly CancellationTokenSource _over = new();
+
+    /// <summary>Whether the time was not enough.</summary>
+    public bool IsOver => _over.IsCancellationRequested;
+
+    /// <summary>Starts the time. The token ends the wait.</summary>
+    public CancellationToken Start()
+    {
+        _over.CancelAfter(limit);
+        return _over.Token;
+    }
+
+    /// <inheritdoc />
+    public void Dispose() => _over.Dispose();
 }
 
 /// <summary>What follows the commit of a command.</summary>
@@ -32,6 +53,10 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
 
     private static readonly TimeSpan MaxLockWait = TimeSpan.FromSeconds(1);
 
+    // Each holds a connection.
+    private const int MaxAlone = 16;
+
+    private readonly SemaphoreSlim _alone = new(MaxAlone);
     private readonly IServiceScopeFactory _scopes;
     private readonly Batcher<Waiting> _waiting;
 
@@ -55,12 +80,12 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
 
     private async Task HandleGroupAsync(List<Waiting> group)
     {
-        using var lockWait = new CancellationTokenSource(MaxLockWait);
+        using var lockWait = new LockWait(MaxLockWait);
         try
         {
-            await HandleAsync(group, lockWait.Token);
+            Complete(group, await HandleAsync(group, lockWait));
         }
-        catch (Exception) when (group.Count > 1 || lockWait.IsCancellationRequested)
+        catch (Exception exception) when (group.Count > 1 && (lockWait.IsOver || IsCausedByOneCommand(exception)))
         {
             // The next group does not wait for them.
             foreach (var waiting in group)
@@ -68,30 +93,43 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
         }
         catch (Exception exception)
         {
-            group[0].Outcome.SetException(exception);
+            // The message is retried later, and holds no connection until then.
+            Fail(group, lockWait.IsOver ? new TimeoutException("Another transaction kept a lock for too long.", exception) : exception);
         }
     }
 
     private async Task HandleAloneAsync(Waiting waiting)
     {
+        await _alone.WaitAsync();
         try
         {
-            await HandleAsync([waiting], CancellationToken.None);
+            await HandleGroupAsync([waiting]);
         }
-        catch (Exception exception)
+        finally
         {
-            waiting.Outcome.SetException(exception);
+            _alone.Release();
         }
     }
 
-    private async Task HandleAsync(List<Waiting> group, CancellationToken lockWait)
+    private async Task<CommandOutcome[]> HandleAsync(List<Waiting> group, LockWait lockWait)
     {
         await using var scope = _scopes.CreateAsyncScope();
-        var handler = scope.ServiceProvider.GetRequiredService<THandler>();
-        var outcomes = await handler.HandleAsync(group.ConvertAll(waiting => waiting.Command), lockWait);
-        foreach (var (waiting, outcome) in group.Zip(outcomes))
-            waiting.Outcome.SetResult(outcome);
+        return await scope.ServiceProvider.GetRequiredService<THandler>()
+            .HandleAsync(group.ConvertAll(waiting => waiting.Command), lockWait);
     }
+
+    private static void Complete(List<Waiting> group, CommandOutcome[] outcomes)
+    {
+        foreach (var (waiting, outcome) in group.Zip(outcomes))
+            waiting.Outcome.TrySetResult(outcome);
+    }
+
+    private static void Fail(List<Waiting> group, Exception exception) =>
+        group.ForEach(waiting => waiting.Outcome.TrySetException(exception));
+
+    // Other transient failures concern the database, and each message is retried later.
+    private static bool IsCausedByOneCommand(Exception exception) =>
+        exception is DbUpdateConcurrencyException || !FailurePolicy.IsTransient(exception);
 
     private sealed record Waiting(object Command, TaskCompletionSource<CommandOutcome> Outcome);
 }

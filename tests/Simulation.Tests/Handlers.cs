@@ -94,7 +94,8 @@ internal sealed class Handlers(World world, List<Envelope> broker, List<object> 
             PointsDbContext points => new PointCommands(points, Options.Create(new PointsOptions()), _clock, _faults),
             _ => new PaymentCommands((PaymentsDbContext)database, _clock, _faults)
         };
-        var outcomes = await handler.HandleAsync([.. group.Select(envelope => envelope.Message)], CancellationToken.None);
+        using var lockWait = new LockWait(Timeout.InfiniteTimeSpan);
+        var outcomes = await handler.HandleAsync([.. group.Select(envelope => envelope.Message)], lockWait);
         // No service has an outbox: the replies follow the commit.
         broker.AddRange(outcomes.Select(outcome => new Envelope(Guid.CreateVersion7(), outcome.Reply)));
     }

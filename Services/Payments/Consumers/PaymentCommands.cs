@@ -12,7 +12,7 @@ public sealed class PaymentCommands(PaymentsDbContext database, TimeProvider clo
 {
     private Dictionary<Guid, Payment> _payments = [];
 
-    public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, CancellationToken lockWait)
+    public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, LockWait lockWait)
     {
         Guid[] ids = [.. commands.Select(ReservationOf).Distinct()];
         _payments = await database.Payments.Where(payment => ids.Contains(payment.ReservationId))

@@ -20,7 +20,7 @@ public sealed class PointCommands(PointsDbContext database, IOptions<PointsOptio
     private Dictionary<string, Account> _accounts = [];
     private DateTimeOffset _now;
 
-    public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, CancellationToken lockWait)
+    public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, LockWait lockWait)
     {
         await using var transaction = await database.Database.BeginTransactionAsync(CancellationToken.None);
         await ReadAsync(commands, lockWait);
@@ -35,7 +35,7 @@ public sealed class PointCommands(PointsDbContext database, IOptions<PointsOptio
         return outcomes;
     }
 
-    private async Task ReadAsync(IReadOnlyList<object> commands, CancellationToken lockWait)
+    private async Task ReadAsync(IReadOnlyList<object> commands, LockWait lockWait)
     {
         var users = new HashSet<string>(StringComparer.Ordinal);
         var reservations = new HashSet<Guid>();
@@ -49,7 +49,7 @@ public sealed class PointCommands(PointsDbContext database, IOptions<PointsOptio
             users.Add(userId);
             reservations.Add(reservationId);
         }
-        _accounts = await database.LockAccountsAsync([.. users], lockWait);
+        _accounts = await database.LockAccountsAsync([.. users], lockWait.Start());
         Guid[] ids = [.. reservations];
         _refunded.UnionWith(await database.PointRefunds.Where(refund => ids.Contains(refund.ReservationId))
             .Select(refund => refund.ReservationId).ToListAsync(CancellationToken.None));

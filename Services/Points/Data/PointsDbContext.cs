@@ -26,9 +26,7 @@ public abstract class PointsDbContext(DbContextOptions options) : ServiceDbConte
     /// <param name="lockWait">Ends the wait for other transactions.</param>
     public async Task<Dictionary<string, Account>> LockAccountsAsync(string[] userIds, CancellationToken lockWait)
     {
-        await LockAsync(userIds, lockWait);
-        var accounts = await Accounts.Where(account => userIds.Contains(account.UserId))
-            .ToDictionaryAsync(account => account.UserId, StringComparer.Ordinal, CancellationToken.None);
+        var accounts = (await LockAsync(userIds, lockWait)).ToDictionary(account => account.UserId, StringComparer.Ordinal);
         foreach (var userId in userIds.Where(userId => !accounts.ContainsKey(userId)))
             accounts.Add(userId, Accounts.Add(new Account(userId)).Entity);
         if (ChangeTracker.HasChanges())
@@ -40,9 +38,21 @@ public abstract class PointsDbContext(DbContextOptions options) : ServiceDbConte
     public async Task<Account> LockAccountAsync(string userId, CancellationToken cancellationToken) =>
         (await LockAccountsAsync([userId], cancellationToken))[userId];
 
-    protected virtual Task LockAsync(string[] userIds, CancellationToken lockWait) =>
-        Accounts.Where(account => userIds.Contains(account.UserId)).ExecuteUpdateAsync(
-            set => set.SetProperty(account => account.EntryCount, account => account.EntryCount), lockWait);
+    /// <summary>Locks the accounts that exist, and no other is read.</summary>
+    protected virtual async Task<List<Account>> LockAsync(string[] userIds, CancellationToken lockWait)
+    {
+        var rows = Accounts.Where(account => userIds.Contains(account.UserId));
+        while (true)
+        {
+            var locked = await rows.ExecuteUpdateAsync(
+                set => set.SetProperty(account => account.EntryCount, account => account.EntryCount), lockWait);
+            var accounts = await rows.ToListAsync(CancellationToken.None);
+            if (accounts.Count == locked)
+                return accounts;
+            // An account was created between the two statements.
+            accounts.ForEach(account => Entry(account).State = EntityState.Detached);
+        }
+    }
 
     protected override void OnModelCreating(ModelBuilder model)
     {
@@ -95,8 +105,8 @@ public sealed class PostgreSqlPointsDbContext(DbContextOptions<PostgreSqlPointsD
 {
     // An update would leave a dead row version for each lock, and does not promise an order. Two transactions that lock in the order of the
     // ids cannot deadlock.
-    protected override Task LockAsync(string[] userIds, CancellationToken lockWait) => Database.ExecuteSqlAsync(
-        $"""SELECT FROM "Accounts" WHERE "UserId" = ANY ({userIds}) ORDER BY "UserId" FOR NO KEY UPDATE""", lockWait);
+    protected override Task<List<Account>> LockAsync(string[] userIds, CancellationToken lockWait) => Accounts.FromSql(
+        $"""SELECT * FROM "Accounts" WHERE "UserId" = ANY ({userIds}) ORDER BY "UserId" FOR NO KEY UPDATE""").ToListAsync(lockWait);
 }
 
 public sealed class SqlServerPointsDbContext(DbContextOptions<SqlServerPointsDbContext> options) : PointsDbContext(options);

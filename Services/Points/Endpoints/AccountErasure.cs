@@ -14,11 +14,12 @@ internal static class AccountErasure
     private static async Task<string?> ReplaceAsync(PointsDbContext database, EraseCustomer command, CancellationToken cancellationToken)
     {
         var (from, to) = (command.UserId, command.Pseudonym);
-        var account = await database.LockAccountAsync(from, cancellationToken);
+        // Both at once: transactions lock accounts in the order of their ids. A refund may have created the new one already, because the
+        // orchestrator erases first.
+        var account = (await database.LockAccountsAsync([from, to], cancellationToken))[from];
         // The customer may have bought again after the orchestrator listed the reservations. Decisions and entries stay together.
         var booked = await database.LedgerEntries.Where(entry => entry.UserId == from && entry.ReservationId != null)
             .Select(entry => entry.ReservationId!.Value).Distinct().ToListAsync(cancellationToken);
-        // A refund may have created it already, because the orchestrator erases first.
         await ShiftAsync(database, account, to, cancellationToken);
         await database.LedgerEntries.Where(entry => entry.UserId == from)
             .ExecuteUpdateAsync(set => set.SetProperty(entry => entry.UserId, to), cancellationToken);
@@ -39,7 +40,6 @@ internal static class AccountErasure
     private static async Task ShiftAsync(PointsDbContext database, Account account, string to, CancellationToken cancellationToken)
     {
         var (balance, count) = (account.Balance, account.EntryCount);
-        await database.LockAccountAsync(to, cancellationToken);
         var sequences = await database.LedgerEntries.Where(entry => entry.UserId == to).OrderByDescending(entry => entry.Sequence)
             .Select(entry => entry.Sequence).ToListAsync(cancellationToken);
         // One by one, the last one first, because their numbers are unique at any time.

@@ -17,14 +17,14 @@ internal sealed class PurchasedPasses(
     QueueDbContext database, RoomDescriber describer, GatewayAnnouncer announcer, QueueMetrics metrics, TimeProvider clock)
     : ICommandHandler
 {
-    public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, CancellationToken lockWait)
+    public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, LockWait lockWait)
     {
         Guid[] ids = [.. commands.Select(command => ((PurchasedPass)command).TokenId).Distinct()];
         // Includes an expired pass, which could still pay until its Exp.
         var open = database.Entries.Where(entry => ids.Contains(entry.TokenId) && entry.Status != QueueEntryStatus.Completed
             && entry.Status != QueueEntryStatus.Left);
         await using var transaction = await database.Database.BeginTransactionAsync(CancellationToken.None);
-        var rooms = await LockAsync(open, lockWait);
+        var rooms = await LockAsync(open, lockWait.Start());
         var ended = rooms.Count > 0 ? await open.OrderBy(entry => entry.TokenId).ToListAsync(CancellationToken.None) : [];
         if (ended.Count > 0)
         {
@@ -45,12 +45,12 @@ internal sealed class PurchasedPasses(
     }
 
     // An entry that was completed or left stays so, and needs no lock.
-    private async Task<Dictionary<int, WaitingRoom>> LockAsync(IQueryable<QueueEntry> entries, CancellationToken lockWait)
+    private async Task<Dictionary<int, WaitingRoom>> LockAsync(IQueryable<QueueEntry> entries, CancellationToken stop)
     {
         var rooms = new Dictionary<int, WaitingRoom>();
         // All replicas lock rooms in the same order, so they cannot deadlock.
         foreach (var concertId in (await entries.Select(entry => entry.ConcertId).Distinct().ToListAsync(CancellationToken.None)).Order())
-            rooms.Add(concertId, (await database.LockAsync(concertId, lockWait))!);
+            rooms.Add(concertId, (await database.LockAsync(concertId, stop))!);
         return rooms;
     }
 

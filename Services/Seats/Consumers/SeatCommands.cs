@@ -3,7 +3,6 @@ using ConcertSaga.Contracts.Seats;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.Shared.Hosting.Faults;
 using ConcertSaga.Shared.Hosting.Messaging;
-using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
@@ -22,17 +21,19 @@ public sealed class SeatCommands(
     private readonly Dictionary<SeatKey, Seat> _seats = [];
     private readonly Dictionary<(string UserId, int ConcertId), int> _seatsOfUsers = [];
 
-    // The new status of each changed seat.
-    private readonly Dictionary<Schedule, Dictionary<int, SeatStatus>> _changes = [];
+    private readonly Dictionary<Schedule, MapChange> _changes = [];
 
     private DateTimeOffset _now;
+    private int _index;
 
-    public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, CancellationToken lockWait)
+    public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, LockWait lockWait)
     {
         await using var transaction = await database.Database.BeginTransactionAsync(CancellationToken.None);
         await ReadAsync(commands, lockWait);
         _now = clock.GetUtcNow();
-        CommandOutcome[] outcomes = [.. commands.Select(command => new CommandOutcome(Decide(command)))];
+        var outcomes = new CommandOutcome[commands.Count];
+        for (_index = 0; _index < outcomes.Length; _index++)
+            outcomes[_index] = new CommandOutcome(Decide(commands[_index]));
         foreach (var schedule in _changes.Keys)
             schedule.Version++;
         if (database.ChangeTracker.HasChanges())
@@ -41,13 +42,17 @@ public sealed class SeatCommands(
             await database.SaveChangesAsync(CancellationToken.None);
             await transaction.CommitAsync(CancellationToken.None);
         }
-        if (_changes.Count > 0)
-            outcomes[^1] = outcomes[^1] with { AfterReply = AnnounceAsync };
+        foreach (var (schedule, change) in _changes)
+            outcomes[change.LastCommand] = outcomes[change.LastCommand] with
+            {
+                AfterReply = context => announcer.PublishAsync(context, new SeatsChanged(schedule.ScheduleId, schedule.Version,
+                    [.. change.Seats.Select(seat => new SeatChange(seat.Key, seat.Value.ToString()))]))
+            };
         return outcomes;
     }
 
     // Decisions are read first, because they name the schedules to lock.
-    private async Task ReadAsync(IReadOnlyList<object> commands, CancellationToken lockWait)
+    private async Task ReadAsync(IReadOnlyList<object> commands, LockWait lockWait)
     {
         Guid[] ids = [.. commands.Select(ReservationOf).Distinct()];
         await foreach (var hold in database.SeatHolds.Where(hold => ids.Contains(hold.ReservationId)).AsAsyncEnumerable())
@@ -73,7 +78,7 @@ public sealed class SeatCommands(
             return;
 
         int[] locked = [.. scheduleIds];
-        await database.LockAsync(locked, lockWait);
+        await database.LockAsync(locked, lockWait.Start());
         await foreach (var schedule in database.Schedules.Include(schedule => schedule.Concert)
             .Where(schedule => locked.Contains(schedule.ScheduleId)).AsAsyncEnumerable())
             _schedules.Add(schedule.ScheduleId, schedule);
@@ -226,19 +231,16 @@ public sealed class SeatCommands(
 
     private void Change(Schedule schedule, IEnumerable<Seat> seats, SeatStatus status, Guid? reservationId)
     {
-        if (!_changes.TryGetValue(schedule, out var changes))
-            _changes.Add(schedule, changes = []);
+        if (!_changes.TryGetValue(schedule, out var change))
+            _changes.Add(schedule, change = new MapChange());
+        change.LastCommand = _index;
         foreach (var seat in seats)
         {
             schedule.AvailableSeats += (status == SeatStatus.Available ? 1 : 0) - (seat.Status == SeatStatus.Available ? 1 : 0);
             (seat.Status, seat.ReservationId) = (status, reservationId);
-            changes[seat.Number] = status;
+            change.Seats[seat.Number] = status;
         }
     }
-
-    private Task AnnounceAsync(ConsumeContext context) => Task.WhenAll(_changes.Select(change => announcer.PublishAsync(context,
-        new SeatsChanged(change.Key.ScheduleId, change.Key.Version,
-            [.. change.Value.Select(seat => new SeatChange(seat.Key, seat.Value.ToString()))]))));
 
     private static Guid ReservationOf(object command) => command switch
     {
@@ -246,4 +248,13 @@ public sealed class SeatCommands(
         ConfirmSeats confirm => confirm.ReservationId,
         _ => ((ReleaseSeats)command).ReservationId
     };
+
+    private sealed class MapChange
+    {
+        /// <summary>The new status of each changed seat.</summary>
+        public Dictionary<int, SeatStatus> Seats { get; } = [];
+
+        /// <summary>The index of the last command that changed a seat. It announces the change.</summary>
+        public int LastCommand { get; set; }
+    }
 }

@@ -104,6 +104,13 @@ internal sealed class ImportStatements
         """;
 
     /// <summary>
+    /// Locks the schedules that get seats in the order of their ids, as commands do; an update does not promise an order. Only PostgreSQL.
+    /// </summary>
+    public string LockSchedules => $"""
+        SELECT FROM "Schedules" s WHERE s."ScheduleId" IN (SELECT n."ScheduleId" FROM {Counts} n) ORDER BY s."ScheduleId" FOR NO KEY UPDATE
+        """;
+
+    /// <summary>
     /// Counts the new seats of schedules that exist already. As in every change of a schedule's seats, raising its version comes first
     /// and is the lock.
     /// </summary>

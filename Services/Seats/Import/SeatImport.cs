@@ -135,6 +135,8 @@ public sealed class SeatImport : IAsyncDisposable
         var wrong = await CheckConcertsAsync(dbTransaction, cancellationToken);
         var concerts = await ExecuteAsync(_statements.InsertConcerts, dbTransaction, cancellationToken);
         wrong += await CheckSchedulesAsync(dbTransaction, cancellationToken);
+        if (_database is PostgreSqlSeatsDbContext)
+            await ExecuteAsync(_statements.LockSchedules, dbTransaction, cancellationToken);
         await ExecuteAsync(_statements.ChangeSeatMaps, dbTransaction, cancellationToken);
         await InsertVenuePlansAsync(dbTransaction, cancellationToken);
         var schedules = await ExecuteAsync(_statements.InsertSchedules, dbTransaction, cancellationToken);

@@ -1,3 +1,4 @@
+using ConcertSaga.Shared.Hosting.Failures;
 using ConcertSaga.Shared.Hosting.Messaging;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -40,35 +41,20 @@ public sealed class CommandGroupsTests : IAsyncDisposable
         await Assert.ThrowsAsync<ArgumentException>(() => poison);
     }
 
-    /// <summary>A command that must wait for a lock would otherwise hold up all others of its group.</summary>
+    /// <summary>A command that must wait for a lock would otherwise hold up all others of its group. Its message is retried.</summary>
     [Fact]
-    public async Task Command_ThatWaitsForALock_WaitsAlone()
+    public async Task Command_ThatWaitsForALock_FailsAlone()
     {
         var first = Groups.HandleAsync("a");
         var locked = Groups.HandleAsync("locked");
         var other = Groups.HandleAsync("b");
         _handler.Commit.SetResult();
 
-        Assert.Equal("re: b", (await other.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken)).Reply);
-        Assert.Equal("re: c", (await Groups.HandleAsync("c")
-            .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken)).Reply);
-        Assert.False(locked.IsCompleted);
-        _handler.Unlock.SetResult();
-        Assert.Equal("re: locked", (await locked).Reply);
+        Assert.Equal("re: b", (await other).Reply);
         await first;
-    }
-
-    [Fact]
-    public async Task Command_ThatWaitsForALock_DoesNotKeepLaterOnesWaiting()
-    {
-        _handler.Commit.SetResult();
-        var locked = Groups.HandleAsync("locked");
-
-        Assert.Equal("re: a", (await Groups.HandleAsync("a")
-            .WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken)).Reply);
-        Assert.False(locked.IsCompleted);
-        _handler.Unlock.SetResult();
-        await locked;
+        var failure = await Assert.ThrowsAsync<TimeoutException>(() => locked);
+        Assert.True(FailurePolicy.IsTransient(failure));
+        Assert.Equal("re: c", (await Groups.HandleAsync("c")).Reply);
     }
 
     [Fact]
@@ -86,18 +72,16 @@ public sealed class CommandGroupsTests : IAsyncDisposable
         /// <summary>Ends the first transaction.</summary>
         public TaskCompletionSource Commit { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public TaskCompletionSource Unlock { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
         /// <summary>The commands of each group.</summary>
         public List<string> Groups { get; } = [];
 
-        public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, CancellationToken lockWait)
+        public async Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, LockWait lockWait)
         {
             lock (Groups)
                 Groups.Add(string.Concat(commands));
             await Commit.Task;
             if (commands.Contains("locked"))
-                await Unlock.Task.WaitAsync(lockWait);
+                await Task.Delay(Timeout.Infinite, lockWait.Start());
             return commands.Contains("poison") ? throw new ArgumentException("This command always fails.")
                 : [.. commands.Select(command => new CommandOutcome($"re: {command}"))];
         }
