@@ -18,6 +18,6 @@ public sealed class ReservationSagaDefinitionTests(OrchestratorHost host) : ICla
                 transport.GetProperty("concurrentMessageLimit").GetInt32()))
             .Distinct();
 
-        Assert.Equal([(64, 16), (256, 64)], limits.Order());
+        Assert.Equal([(64, 64), (256, 256)], limits.Order());
     }
 }
