@@ -55,13 +55,17 @@ public sealed class AnswerWaiter(
         var started = clock.GetTimestamp();
         using var registration = added ?? signal.Register(id);
         var changed = registration.FirstChange;
-        for (var reads = added is null || limit == TimeSpan.Zero; ; reads = true)
+        for (var reads = added is null; ; reads = true)
         {
             if (reads && await read(null) is { } answer)
                 return answer;
             var left = limit - clock.GetElapsedTime(started);
             if (left <= TimeSpan.Zero)
-                return null;
+            {
+                if (reads)
+                    return null;
+                continue;
+            }
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             // No polling meanwhile: a thousand callers that reread each second would be a load of their own.
             await Task.WhenAny(changed, Task.Delay(left, clock, stop.Token));

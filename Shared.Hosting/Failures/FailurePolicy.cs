@@ -40,6 +40,15 @@ public static class FailurePolicy
         _ => false
     };
 
+    /// <summary>Whether the transaction was chosen to end a deadlock.</summary>
+    public static bool IsDeadlock(Exception exception) => exception switch
+    {
+        Npgsql.PostgresException { SqlState: "40P01" } => true,
+        Microsoft.Data.SqlClient.SqlException { Number: 1205 } => true,
+        { InnerException: { } inner } => IsDeadlock(inner),
+        _ => false
+    };
+
     // 5 busy, 6 locked, 7 out of memory, 8 read-only, 10 input or output, 13 disk full, 14 cannot open, 15 lock protocol.
     private static bool IsTransient(Microsoft.Data.Sqlite.SqliteException sqlite) =>
         sqlite.SqliteErrorCode is 5 or 6 or 7 or 8 or 10 or 13 or 14 or 15;

@@ -17,7 +17,7 @@ public interface ICommandHandler
     Task<CommandOutcome[]> HandleAsync(IReadOnlyList<object> commands, LockWait lockWait);
 }
 
-/// <summary>How long the commands of a group wait together for their locks.</summary>
+/// <summary>How long commands wait for their locks.</summary>
 public sealed class LockWait(TimeSpan limit) : IDisposable
 {
     private readonly CancellationTokenSource _over = new();
@@ -32,6 +32,9 @@ public sealed class LockWait(TimeSpan limit) : IDisposable
         return _over.Token;
     }
 
+    /// <summary>Stops the time. Call it when the locks are taken.</summary>
+    public void Stop() => _over.CancelAfter(Timeout.InfiniteTimeSpan);
+
     /// <inheritdoc />
     public void Dispose() => _over.Dispose();
 }
@@ -43,7 +46,7 @@ public sealed record CommandOutcome(object Reply, Func<ConsumeContext, Task>? Af
 
 /// <summary>
 /// Lets the commands that arrive during a transaction share the next one. A command that finds the service idle is handled at once. If a
-/// group fails, each of its commands is handled again, alone, so that none can fail another or make it wait for a lock.
+/// group fails, each of its commands is handled again, alone, so that none can fail another. One that has failed stays alone.
 /// </summary>
 public sealed class CommandGroups<THandler> : IAsyncDisposable
     where THandler : ICommandHandler
@@ -55,8 +58,10 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
 
     // Each holds a connection.
     private const int MaxAlone = 16;
+    private const int MaxRetried = 4;
 
     private readonly SemaphoreSlim _alone = new(MaxAlone);
+    private readonly SemaphoreSlim _retried = new(MaxRetried);
     private readonly IServiceScopeFactory _scopes;
     private readonly Batcher<Waiting> _waiting;
 
@@ -68,9 +73,16 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
     }
 
     /// <summary>Returns when the decision about the command is committed.</summary>
-    public Task<CommandOutcome> HandleAsync(object command)
+    /// <param name="command">The command.</param>
+    /// <param name="isRetry">Whether it has failed before. Then it is handled alone, and others do not wait for it.</param>
+    public Task<CommandOutcome> HandleAsync(object command, bool isRetry = false)
     {
         var waiting = new Waiting(command, new TaskCompletionSource<CommandOutcome>(TaskCreationOptions.RunContinuationsAsynchronously));
+        if (isRetry)
+        {
+            _ = HandleAloneAsync(waiting, _retried);
+            return waiting.Outcome.Task;
+        }
         return _waiting.Add(waiting) ? waiting.Outcome.Task
             : throw new OperationCanceledException("The service stops. The broker delivers the command again.");
     }
@@ -89,7 +101,7 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
         {
             // The next group does not wait for them.
             foreach (var waiting in group)
-                _ = HandleAloneAsync(waiting);
+                _ = HandleAloneAsync(waiting, _alone);
         }
         catch (Exception exception)
         {
@@ -98,16 +110,16 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
         }
     }
 
-    private async Task HandleAloneAsync(Waiting waiting)
+    private async Task HandleAloneAsync(Waiting waiting, SemaphoreSlim room)
     {
-        await _alone.WaitAsync();
+        await room.WaitAsync();
         try
         {
             await HandleGroupAsync([waiting]);
         }
         finally
         {
-            _alone.Release();
+            room.Release();
         }
     }
 
@@ -129,7 +141,7 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
 
     // Other transient failures concern the database, and each message is retried later.
     private static bool IsCausedByOneCommand(Exception exception) =>
-        exception is DbUpdateConcurrencyException || !FailurePolicy.IsTransient(exception);
+        exception is DbUpdateConcurrencyException || !FailurePolicy.IsTransient(exception) || FailurePolicy.IsDeadlock(exception);
 
     private sealed record Waiting(object Command, TaskCompletionSource<CommandOutcome> Outcome);
 }
@@ -142,10 +154,17 @@ public sealed class CommandConsumer<THandler, TCommand>(CommandGroups<THandler> 
     /// <inheritdoc />
     public async Task Consume(ConsumeContext<TCommand> context)
     {
-        var outcome = await groups.HandleAsync(context.Message);
-        await context.ReplyAsync(outcome.Reply);
-        if (outcome.AfterReply is { } afterReply)
-            await afterReply(context);
+        var outcome = await groups.HandleAsync(context.Message, isRetry: context.GetRetryAttempt() > 0);
+        try
+        {
+            await context.ReplyAsync(outcome.Reply);
+        }
+        finally
+        {
+            // A retry finds the decision, and has nothing left to do after its reply.
+            if (outcome.AfterReply is { } afterReply)
+                await afterReply(context);
+        }
     }
 }
 

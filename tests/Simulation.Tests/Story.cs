@@ -225,9 +225,8 @@ internal sealed class Story
         var group = new List<Envelope> { Broker[index % Broker.Count] };
         var process = Handlers.ProcessOf(group[0].Message);
         Broker.RemoveAt(index % Broker.Count);
-        // Commands that have failed are handled alone.
-        if (index % 2 == 0 && process != "Orchestrator" && group[0].Failures == 0)
-            group.AddRange(Broker.Where(other => other.Failures == 0 && Handlers.ProcessOf(other.Message) == process).Take(MaxGroup - 1));
+        if (index % 2 == 0 && process != "Orchestrator")
+            group.AddRange(Broker.Where(other => Handlers.ProcessOf(other.Message) == process).Take(MaxGroup - 1));
         foreach (var other in group.Skip(1))
             Broker.Remove(other);
         _handling.Add(Start(process, $"handles {string.Join(" and ", group)}", () => _handlers.HandleAsync(group)), group);

@@ -20,7 +20,7 @@ public sealed class PaymentCommands(PaymentsDbContext database, TimeProvider clo
         CommandOutcome[] outcomes = [.. commands.Select(command => new CommandOutcome(
             command is ConfirmPayment confirm ? Confirm(confirm) : Cancel((CancelPayment)command)))];
         // If another replica has decided about one of the reservations meanwhile, this fails. The retry finds that decision.
-        await database.SaveChangesAsync(CancellationToken.None);
+        await database.SaveChangesAsync(lockWait.Start());
         return outcomes;
     }
 

@@ -50,6 +50,7 @@ public sealed class PointCommands(PointsDbContext database, IOptions<PointsOptio
             reservations.Add(reservationId);
         }
         _accounts = await database.LockAccountsAsync([.. users], lockWait.Start());
+        lockWait.Stop();
         Guid[] ids = [.. reservations];
         _refunded.UnionWith(await database.PointRefunds.Where(refund => ids.Contains(refund.ReservationId))
             .Select(refund => refund.ReservationId).ToListAsync(CancellationToken.None));

@@ -30,7 +30,7 @@ public abstract class PointsDbContext(DbContextOptions options) : ServiceDbConte
         foreach (var userId in userIds.Where(userId => !accounts.ContainsKey(userId)))
             accounts.Add(userId, Accounts.Add(new Account(userId)).Entity);
         if (ChangeTracker.HasChanges())
-            await SaveChangesAsync(CancellationToken.None);
+            await SaveChangesAsync(lockWait);
         return accounts;
     }
 

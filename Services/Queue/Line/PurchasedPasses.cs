@@ -25,6 +25,7 @@ internal sealed class PurchasedPasses(
             && entry.Status != QueueEntryStatus.Left);
         await using var transaction = await database.Database.BeginTransactionAsync(CancellationToken.None);
         var rooms = await LockAsync(open, lockWait.Start());
+        lockWait.Stop();
         var ended = rooms.Count > 0 ? await open.OrderBy(entry => entry.TokenId).ToListAsync(CancellationToken.None) : [];
         if (ended.Count > 0)
         {

@@ -9,7 +9,7 @@ namespace ConcertSaga.Queue.Line;
 internal sealed class ReservationConfirmedConsumer(CommandGroups<PurchasedPasses> passes) : IConsumer<ReservationConfirmed>
 {
     public Task Consume(ConsumeContext<ReservationConfirmed> context) => context.Message.QueueTokenId is { } tokenId
-        ? passes.HandleAsync(new PurchasedPass(tokenId))
+        ? passes.HandleAsync(new PurchasedPass(tokenId), isRetry: context.GetRetryAttempt() > 0)
         : Task.CompletedTask;
 }
 

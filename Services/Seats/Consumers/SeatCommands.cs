@@ -79,6 +79,7 @@ public sealed class SeatCommands(
 
         int[] locked = [.. scheduleIds];
         await database.LockAsync(locked, lockWait.Start());
+        lockWait.Stop();
         await foreach (var schedule in database.Schedules.Include(schedule => schedule.Concert)
             .Where(schedule => locked.Contains(schedule.ScheduleId)).AsAsyncEnumerable())
             _schedules.Add(schedule.ScheduleId, schedule);
