@@ -111,21 +111,18 @@ run() { # project, name of its results, options
 export -f run; export results
 
 # Most tests wait more than they compute, so two programs run at a time. Those that take longest start first, then the largest. The two
-# parts of the end-to-end tests are one program each, and run one after the other: each uses all of the machine at times. The tests of
-# pages mostly wait for the browser, so they run beside the others.
-jobs=() pages=
+# parts of the end-to-end tests are one program each, and run one after the other: each uses all of the machine at times.
+jobs=()
 for project in "${projects[@]}"; do
   size=$(find "tests/$project" -name '*.cs' -not -path '*/obj/*' -exec cat {} + | wc -c)
   if [ "$project" = EndToEnd.Tests ]; then
     jobs+=("9$size $project $project.Sale -trait- Part=Faults;$project $project.Faults -trait- Part=Sale")
-  elif [ "$project" = Browser.Tests ] && [ ${#projects[@]} -gt 1 ]; then
-    run $project $project ${options[@]+"${options[@]}"} & pages=$!
+  elif [ "$project" = Browser.Tests ]; then jobs+=("8$size $project $project")
   else jobs+=("$size $project $project"); fi
 done
 printf '%s\n' "${jobs[@]}" | sort -rn | cut -d ' ' -f 2- |
   xargs -P 2 -I {} bash -c 'IFS=";" read -ra jobs <<<"$1"; shift
     for job in "${jobs[@]}"; do read -ra job <<<"$job"; run "${job[@]}" "$@"; done' run {} ${options[@]+"${options[@]}"}
-[ -z "$pages" ] || wait "$pages"
 
 failed=("$results"/*.failed)
 if [ -e "${failed[0]}" ]; then
