@@ -111,8 +111,7 @@ internal sealed class ImportStatements
         """;
 
     /// <summary>
-    /// Counts the new seats of schedules that exist already. As in every change of a schedule's seats, raising its version comes first
-    /// and is the lock.
+    /// Counts the new seats of schedules that exist already. Raising a version also locks its schedule.
     /// </summary>
     public string ChangeSeatMaps => $"""
         UPDATE "Schedules" SET "Version" = "Version" + 1,
