@@ -57,6 +57,8 @@ internal static class LocalProduct
             string[] arguments = [.. settings.ArgumentsOf(process)];
             var resource = Add(name, process, [.. arguments, $"--urls={address.GetLeftPart(UriPartial.Authority)}"])
                 .WithHttpEndpoint(address.Port, address.Port, isProxied: false)
+                // As on Kubernetes: ready when it can book, or check passes.
+                .WithEnvironment("Messaging__ConnectTimeout", "00:00:30")
                 .WithHttpHealthCheck("/health/ready").WithOtlpExporter();
             if (process != ProductSettings.Gateway)
                 resource.WaitForCompletion(Add($"{name}-migration", process, ["migrate", .. arguments]));
