@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Globalization;
+using ConcertSaga.Benchmarks.Chaos;
 using ConcertSaga.Benchmarks.Choreographies;
 using ConcertSaga.Benchmarks.Gateways;
 using ConcertSaga.Benchmarks.Measuring;
@@ -17,7 +18,7 @@ var root = new RootCommand("Measures ConcertSaga on this machine, on loopback on
 {
     SagaCommand.Create(), ChoreographyCommand.Create(), ReservationsCommand.Create(), GatewayCommand.Create(),
     GatewayCommand.CreateStorefront(), QueueCommand.Create(), RelayCommand.Create(), LoadCommand.Create(), OperationsCommand.Create(),
-    IndexStudy.CreateCommand(), SeatsCommand.Create(), SagaWorker.CreateCommand(), GatewayHost.CreateCommand()
+    ChaosCommand.Create(), IndexStudy.CreateCommand(), SeatsCommand.Create(), SagaWorker.CreateCommand(), GatewayHost.CreateCommand()
 };
 var parsed = root.Parse(args);
 if (parsed.Action is not HelpAction && parsed.Errors.Count > 0)

@@ -21,7 +21,7 @@ public sealed class GuardedProcess : IAsyncDisposable
           read -r _ <&3
           trap '' TERM
           kill -9 -$child
-          [ -z "$folder" ] || { sleep 1; rm -rf -- "$folder"; }
+          [ -z "$folder" ] || { sleep 1; umount --lazy "$folder"/disk 2>&1; rm -rf -- "$folder"; }
         ) >/dev/null 2>&1 &
         guard=$!
         wait $child; code=$?
@@ -79,6 +79,22 @@ public sealed class GuardedProcess : IAsyncDisposable
         process._guard.BeginErrorReadLine();
         process.ProcessId = await process._processId.Task.WaitAsync(TimeSpan.FromSeconds(30));
         return process;
+    }
+
+    /// <summary>Stops it and its descendants with SIGSTOP until <see cref="Resume"/>.</summary>
+    public void Pause()
+    {
+        var stopped = new HashSet<int>();
+        // Parents first, until none of them has started another child meanwhile.
+        while (Children.Of(ProcessId).Prepend(ProcessId).Where(stopped.Add).ToArray() is { Length: > 0 } running)
+            Array.ForEach(running, process => _ = SendSignal(process, 19));
+    }
+
+    /// <summary>Lets it and its descendants go on after <see cref="Pause"/>.</summary>
+    public void Resume()
+    {
+        foreach (var process in Children.Of(ProcessId).Prepend(ProcessId))
+            _ = SendSignal(process, 18);
     }
 
     /// <summary>Kills the whole process group with SIGKILL, and waits until its descendants have ended too.</summary>

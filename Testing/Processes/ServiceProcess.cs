@@ -7,7 +7,7 @@ public sealed class ServiceProcess : IAsyncDisposable
         new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(2) }) { Timeout = TimeSpan.FromSeconds(10) };
 
     // A start uses all of the machine, so it is rarely asked whether it is ready.
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan ReadinessPause = TimeSpan.FromMilliseconds(100);
 
     private readonly string _project;
     private readonly string[] _arguments;
@@ -72,7 +72,7 @@ public sealed class ServiceProcess : IAsyncDisposable
         var run = await LaunchAsync(_project, [.. _arguments, $"--urls={Address.GetLeftPart(UriPartial.Authority)}"], _environment);
         _runs.Add(run);
         await Eventually.TrueAsync(async () => run.HasExited || await IsReadyAsync(),
-            limit ?? TimeSpan.FromMinutes(2), $"{_project} is ready", Pause);
+            limit ?? TimeSpan.FromMinutes(2), $"{_project} is ready", ReadinessPause);
         if (run.HasExited)
             throw new InvalidOperationException(
                 $"{_project} ended during its start with code {await run.ExitAsync(TimeSpan.FromSeconds(5))}:\n{run.Output}");
@@ -80,6 +80,12 @@ public sealed class ServiceProcess : IAsyncDisposable
 
     /// <summary>Kills it with SIGKILL.</summary>
     public Task KillAsync() => _runs[^1].KillAsync();
+
+    /// <summary>Stops it with SIGSTOP until <see cref="Resume"/>.</summary>
+    public void Pause() => _runs[^1].Pause();
+
+    /// <summary>Lets it go on after <see cref="Pause"/>.</summary>
+    public void Resume() => _runs[^1].Resume();
 
     /// <summary>Sends SIGTERM and waits for its end.</summary>
     /// <returns>The exit code.</returns>

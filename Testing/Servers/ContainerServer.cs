@@ -34,6 +34,10 @@ internal sealed class ContainerServer(IContainer container, string connectionStr
             TimeSpan.FromSeconds(30), "the container has ended");
     }
 
+    public Task PauseAsync() => container.PauseAsync();
+
+    public Task ResumeAsync() => container.UnpauseAsync();
+
     public async Task<string> RunAsync(params string[] command)
     {
         var result = await container.ExecAsync(command);

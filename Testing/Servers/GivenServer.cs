@@ -14,6 +14,10 @@ internal sealed class GivenServer(string connectionString, string setting) : ISe
     public Task KillAsync() => throw new MissingServerException(
         $"A test must not stop the server that {setting} names. Unset {setting} to let the test start its own.");
 
+    public Task PauseAsync() => KillAsync();
+
+    public Task ResumeAsync() => KillAsync();
+
     public Task<string> RunAsync(params string[] command) =>
         throw new NotSupportedException($"Administration commands cannot run on the server of {setting}.");
 

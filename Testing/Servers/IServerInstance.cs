@@ -15,6 +15,10 @@ internal interface IServerInstance : IAsyncDisposable
 
     Task KillAsync();
 
+    Task PauseAsync();
+
+    Task ResumeAsync();
+
     /// <summary>Runs an administration command on the server's machine.</summary>
     /// <returns>The standard output of the command.</returns>
     Task<string> RunAsync(params string[] command);

@@ -21,6 +21,9 @@ internal sealed class LocalServer : IServerInstance
 
     public Dictionary<string, string?> Environment { get; init; } = [];
 
+    /// <summary>The mount point of a disk of its own; null if it has none.</summary>
+    public string? Disk { get; init; }
+
     /// <summary>The signal for an orderly shutdown; SIGTERM by default.</summary>
     public int StopSignal { get; init; } = 15;
 
@@ -52,6 +55,18 @@ internal sealed class LocalServer : IServerInstance
 
     public Task KillAsync() => Running.KillAsync();
 
+    public Task PauseAsync()
+    {
+        Running.Pause();
+        return Task.CompletedTask;
+    }
+
+    public Task ResumeAsync()
+    {
+        Running.Resume();
+        return Task.CompletedTask;
+    }
+
     public async Task<string> RunAsync(params string[] command)
     {
         var start = new ProcessStartInfo(command[0], command[1..])
@@ -74,6 +89,8 @@ internal sealed class LocalServer : IServerInstance
     {
         if (_process is not null)
             await _process.DisposeAsync();
+        if (Disk is not null)
+            await RunAsync("umount", "--lazy", Disk);
         if (Directory.Exists(Folder))
             Directory.Delete(Folder, recursive: true);
     }

@@ -21,6 +21,15 @@ public sealed class PostgreSqlServer : SharedServer
     /// <summary>Whether commits wait for the disk, as in production. For measurements.</summary>
     public bool IsDurable { get; init; }
 
+    /// <summary>
+    /// The size of a disk of its own for the data of a local server, in memory, which tests can fill; null for none. Where it cannot be
+    /// mounted, the server has none.
+    /// </summary>
+    public int? DiskMegabytes { get; init; }
+
+    /// <summary>The mount point of the disk of <see cref="DiskMegabytes"/>.</summary>
+    public string? Disk { get; private set; }
+
     private string[] Options => IsDurable ? ["-c", "max_connections=400"] : ForTests;
 
     /// <summary>Creates a database.</summary>
@@ -76,7 +85,8 @@ public sealed class PostgreSqlServer : SharedServer
     private async Task<LocalServer> LocalAsync(string initdb, string postgres)
     {
         var folder = LocalServer.CreateFolder("postgres");
-        var data = Path.Combine(folder, "data");
+        Disk = DiskMegabytes is { } size ? Mount(Path.Combine(folder, "disk"), size) : null;
+        var data = Path.Combine(Disk ?? folder, "data");
         var port = LoopbackPort.Free();
         // The server refuses to run as root. setpriv replaces itself by the server, so the process id is the server's.
         string[] user = Environment.UserName == "root" ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] : [];
@@ -85,8 +95,13 @@ public sealed class PostgreSqlServer : SharedServer
         {
             ConnectionString = address,
             Folder = folder,
-            Command = [.. user, postgres, "-D", data, "-p", $"{port}", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-                .. Options],
+            Disk = Disk,
+            // Only the server gets the variables, because a preloaded library may open what belongs to its user.
+            Command =
+            [
+                .. user, "env", .. Variables.Select(variable => $"{variable.Key}={variable.Value}"), postgres, "-D", data, "-p", $"{port}",
+                "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", .. Options
+            ],
             IsReady = () => AnswersAsync(address),
             // SIGINT is a fast shutdown; SIGTERM would wait for all clients to disconnect.
             StopSignal = 2
@@ -94,7 +109,7 @@ public sealed class PostgreSqlServer : SharedServer
         try
         {
             if (user.Length > 0)
-                await server.RunAsync("chown", "postgres", folder);
+                await server.RunAsync("chown", "postgres", folder, Disk ?? folder);
             await server.RunAsync([.. user, initdb, "-D", data, "-U", "concert", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
                 "--no-sync"]);
         }
@@ -104,6 +119,15 @@ public sealed class PostgreSqlServer : SharedServer
             throw;
         }
         return server;
+    }
+
+    // Null without the permission.
+    private static string? Mount(string folder, int megabytes)
+    {
+        Directory.CreateDirectory(folder);
+        using var mount = System.Diagnostics.Process.Start("mount", ["-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", folder]);
+        mount.WaitForExit();
+        return mount.ExitCode == 0 ? folder : null;
     }
 
     private static string Quoted(string name) => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";

@@ -55,6 +55,10 @@ public sealed class RabbitMqServer : SharedServer
             .ToDictionary(columns => columns[0], columns => int.Parse(columns[1], System.Globalization.CultureInfo.InvariantCulture));
     }
 
+    /// <summary>Runs <c>rabbitmqctl</c>.</summary>
+    public async Task<string> AdministerAsync(params string[] arguments) =>
+        await (await GetAsync()).RunAsync([_administer, .. arguments]);
+
     private protected override async Task<IServerInstance> ChooseAsync()
     {
         if (Environment.GetEnvironmentVariable(Setting) is { Length: > 0 } given)
@@ -98,7 +102,7 @@ public sealed class RabbitMqServer : SharedServer
         await File.WriteAllTextAsync(settings,
             $"load_definitions = {definitions}\ndisk_free_limit.absolute = 50MB\nraft.wal_max_size_bytes = 64000000\n");
         Array.ForEach(prepared, _unused.Enqueue);
-        return new LocalServer
+        var server = new LocalServer
         {
             ConnectionString = Address(port),
             Folder = folder,
@@ -131,6 +135,9 @@ public sealed class RabbitMqServer : SharedServer
                 ["RUNNING_UNDER_SYSTEMD"] = "true"
             }
         };
+        foreach (var (name, value) in Variables)
+            server.Environment[name] = value;
+        return server;
     }
 
     // The user and the virtual hosts. A broker with definitions creates no others.

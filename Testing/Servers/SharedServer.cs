@@ -8,6 +8,9 @@ public abstract class SharedServer : IAsyncDisposable
 {
     private readonly Lazy<Task<IServerInstance>> _started;
 
+    /// <summary>Additional environment variables of a local server.</summary>
+    public IReadOnlyDictionary<string, string?> Variables { get; init; } = new Dictionary<string, string?>();
+
     /// <summary>Starts nothing; the first use starts the server.</summary>
     private protected SharedServer() => _started = new(ChooseAndStartAsync);
 
@@ -19,6 +22,12 @@ public abstract class SharedServer : IAsyncDisposable
 
     /// <summary>Kills the server with SIGKILL. What it has confirmed is present after <see cref="StartAsync"/>.</summary>
     public async Task KillAsync() => await (await GetAsync()).KillAsync();
+
+    /// <summary>Stops the server where it is, until <see cref="ResumeAsync"/>.</summary>
+    public async Task PauseAsync() => await (await GetAsync()).PauseAsync();
+
+    /// <summary>Lets the server go on after <see cref="PauseAsync"/>.</summary>
+    public async Task ResumeAsync() => await (await GetAsync()).ResumeAsync();
 
     /// <summary>Shuts the server down in an orderly way.</summary>
     public async Task StopAsync() => await (await GetAsync()).StopAsync();

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using ConcertSaga.Contracts.Points;
 using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Payments.Data;
@@ -27,11 +28,14 @@ public enum Protection
     VersionCheck,
 
     /// <summary>A reply about an earlier attempt to pay is ignored.</summary>
-    AttemptNumber
+    AttemptNumber,
+
+    /// <summary>Of the replicas that find an admission due, only one admits.</summary>
+    DueAdmission
 }
 
 /// <summary>Takes protections away from what the product saves.</summary>
-internal static class Protections
+internal static partial class Protections
 {
     public static void Remove(Protection removed, ChangeTracker changes)
     {
@@ -70,6 +74,14 @@ internal static class Protections
         (Protection.AttemptNumber, PointDeductionRejected rejected) => rejected with { Attempt = row.PaymentAttempt },
         _ => message
     };
+
+    /// <summary>Takes protections away from a statement.</summary>
+    public static string Remove(Protection removed, string statement) => removed == Protection.DueAdmission
+        ? AdmissionIsDue().Replace(statement, "${now} IS NOT NULL") : statement;
+
+    // The condition of the update, which stands after that on the concert; not that of the query before.
+    [GeneratedRegex("(?<=^UPDATE .*AND )\"\\w+\"\\.\"NextTickAt\" <= (?<now>@\\w+)", RegexOptions.Singleline)]
+    private static partial Regex AdmissionIsDue();
 
     private static void Forget<T>(ChangeTracker changes, Func<T, bool> which)
         where T : class

@@ -17,7 +17,8 @@ internal static class Simulator
 
     /// <summary>Plays one story after the other until one fails or the time is over.</summary>
     /// <returns>The violation; null if there is none. And the number of stories and choices.</returns>
-    public static (Violation? Found, int Stories, long Choices) Run(Protection removed, int firstSeed, TimeSpan time)
+    public static (Violation? Found, int Stories, long Choices) Run(
+        Func<World, IStory> begin, Protection removed, int firstSeed, TimeSpan time)
     {
         var watch = Stopwatch.StartNew();
         var (stories, choices) = (0, 0L);
@@ -29,8 +30,8 @@ internal static class Simulator
                 var seed = firstSeed + stories;
                 var story = ChoicesOf(seed);
                 choices += story.Count;
-                if (Play(world, story).Violation is not null)
-                    return (Shorten(removed, seed, story), stories + 1, choices);
+                if (Play(begin(world), story).Violation is not null)
+                    return (Shorten(begin, removed, seed, story), stories + 1, choices);
             }
         }
         return (null, stories, choices);
@@ -46,15 +47,14 @@ internal static class Simulator
         int Kind() => favoured.Length > 0 && random.Next(3) == 0 ? favoured[random.Next(favoured.Length)] : random.Next(100);
     }
 
-    private static (string? Violation, IReadOnlyList<string> Log) Play(World world, List<(int Kind, int Index)> choices)
+    private static (string? Violation, IReadOnlyList<string> Log) Play(IStory story, List<(int Kind, int Index)> choices)
     {
-        var story = new Story(world);
+        using var resources = story as IDisposable;
         try
         {
             foreach (var (kind, index) in choices)
                 story.Play(kind, index);
             story.End();
-            Audit.Run(world, story);
             return (null, story.Log);
         }
         catch (ViolationException violation)
@@ -64,17 +64,18 @@ internal static class Simulator
     }
 
     // Leaves out ever smaller parts that the violation does not need.
-    private static Violation Shorten(Protection removed, int seed, List<(int Kind, int Index)> choices)
+    private static Violation Shorten(
+        Func<World, IStory> begin, Protection removed, int seed, List<(int Kind, int Index)> choices)
     {
         var watch = Stopwatch.StartNew();
         using var world = new World(removed);
-        var (text, log) = Play(world, choices);
+        var (text, log) = Play(begin(world), choices);
         for (var size = choices.Count / 2; size >= 1; size /= 2)
         {
             for (var start = 0; start < choices.Count && watch.Elapsed < ShorteningTime;)
             {
                 var shorter = choices.Where((_, index) => index < start || index >= start + size).ToList();
-                if (Play(world, shorter) is { Violation: { } violation } found)
+                if (Play(begin(world), shorter) is { Violation: { } violation } found)
                     (choices, text, log) = (shorter, violation, found.Log);
                 else
                     start += size;

@@ -94,6 +94,9 @@ internal sealed partial class StatementStops(Protection removed)
     {
         if (Flow.Current is not { } flow)
             return Task.CompletedTask;
+#pragma warning disable CA2100 // A statement of the product, with one condition less.
+        command.CommandText = Protections.Remove(removed, command.CommandText);
+#pragma warning restore CA2100
         var connection = command.Connection!;
         var statement = Statement().Match(command.CommandText);
         var writesAlone = command.Transaction is null && statement.Groups["verb"].Value != "SELECT";

@@ -10,7 +10,7 @@ namespace ConcertSaga.Simulation.Tests;
 /// Three customers who want overlapping seats of one schedule, the processes that serve them, and the messages between these. Each
 /// choice lets one of them take one step, loses or repeats a message, moves the clock, or kills a process.
 /// </summary>
-internal sealed class Story
+internal sealed class Story : IStory
 {
     /// <summary>Kinds of choices that a story may prefer.</summary>
     public const int Repeats = 71, Passes = 79, Pays = 92, Charges = 98;
@@ -26,10 +26,9 @@ internal sealed class Story
 
     private readonly World _world;
     private readonly Handlers _handlers;
-    private readonly List<Flow> _flows = [];
+    private readonly Processes _processes = new();
     private readonly Dictionary<Flow, List<Envelope>> _handling = [];
     private readonly List<Envelope> _delivered = [];
-    private readonly List<string> _log = [];
 
     public Story(World world)
     {
@@ -57,14 +56,14 @@ internal sealed class Story
     /// <summary>The requests so far, by idempotency key.</summary>
     public List<(Guid Key, string UserId, ReservationRequest Request)> Requests { get; } = [];
 
-    public IReadOnlyList<string> Log => _log;
+    public IReadOnlyList<string> Log => _processes.Log;
 
     public void Play(int kind, int index)
     {
         switch (kind)
         {
             case < 44:
-                GoOn(index);
+                _processes.GoOn(index);
                 break;
             case < 65:
                 Deliver(index);
@@ -80,7 +79,7 @@ internal sealed class Story
                 Broker.RemoveAt(index % Broker.Count);
                 break;
             case < 75:
-                Kill(index);
+                _processes.Kill(index);
                 break;
             case <= Passes:
                 Advance(TimeSpan.FromSeconds(index % 12));
@@ -112,21 +111,23 @@ internal sealed class Story
         Finish();
     }
 
-    /// <summary>Ends all that is in progress, as healthy processes do, until all reservations have ended.</summary>
     public void End()
     {
         for (var round = 0; round < 60; round++)
         {
-            for (var step = 0; _flows.Count > 0 || Broker.Count > 0 || _handlers.HasCommitted; step++)
+            for (var step = 0; _processes.Count > 0 || Broker.Count > 0 || _handlers.HasCommitted; step++)
             {
                 Check(step < 10_000, "nothing comes to rest");
-                if (!GoOn(step))
+                if (!_processes.GoOn(step))
                     Deliver(0);
                 _handlers.SendCommitted(0, Tell);
                 Finish();
             }
             if (Rows().All(row => row.Deadline is null))
+            {
+                Audit.Run(_world, this);
                 return;
+            }
             Advance(TimeSpan.FromMinutes(3));
         }
         Check(false, $"not all end: {string.Join(", ", Rows().Select(row => $"{row.CurrentState} until {row.Deadline}"))}");
@@ -168,7 +169,7 @@ internal sealed class Story
     private void Charge(string user, long amount)
     {
         // The lock belongs to flows; a charge between their statements would not respect it.
-        if (amount == 0 || _flows.Any(flow => flow.Process == "Points"))
+        if (amount == 0 || _processes.AreBusy("Points"))
             return;
         using var points = _world.Points();
         var account = points.Accounts.Find(user);
@@ -189,7 +190,7 @@ internal sealed class Story
                 new ReservationRequest(ScheduleId, numbers[..(1 + (index / 36 % 2))], index / 72 % 2 == 0)));
         }
         var request = index % 3 > 0 ? Requests[^1] : Requests[index / 3 % Requests.Count];
-        Start("Orchestrator", $"books {string.Join(',', request.Request.SeatNumbers)} for {request.UserId}", async () =>
+        _processes.Start("Orchestrator", $"books {string.Join(',', request.Request.SeatNumbers)} for {request.UserId}", async () =>
         {
             if (await _handlers.BookAsync(request.UserId, request.Key, request.Request) is { } id)
                 (Booked.TryGetValue(request.Key, out var known) ? known : Booked[request.Key] = []).Add(id);
@@ -203,24 +204,9 @@ internal sealed class Story
             Broker.Add(new Envelope(Guid.CreateVersion7(), message(rows[index % rows.Count])));
     }
 
-    private bool GoOn(int index)
-    {
-        var ready = _flows.FindAll(flow => flow.CanGoOn);
-        if (ready.Count == 0)
-            return false;
-        var flow = ready[index % ready.Count];
-        // Most statements matter only together with those after them.
-        for (var steps = 1 + (index / 7 % 8); steps > 0 && flow.CanGoOn; steps--)
-        {
-            Tell($"{flow}: {flow.Place}");
-            flow.GoOn();
-        }
-        return true;
-    }
-
     private void Deliver(int index)
     {
-        if (Broker.Count == 0 || _flows.Count >= MaxFlows)
+        if (Broker.Count == 0 || _processes.Count >= MaxFlows)
             return;
         var group = new List<Envelope> { Broker[index % Broker.Count] };
         var process = Handlers.ProcessOf(group[0].Message);
@@ -229,7 +215,7 @@ internal sealed class Story
             group.AddRange(Broker.Where(other => Handlers.ProcessOf(other.Message) == process).Take(MaxGroup - 1));
         foreach (var other in group.Skip(1))
             Broker.Remove(other);
-        _handling.Add(Start(process, $"handles {string.Join(" and ", group)}", () => _handlers.HandleAsync(group)), group);
+        _handling.Add(_processes.Start(process, $"handles {string.Join(" and ", group)}", () => _handlers.HandleAsync(group)), group);
     }
 
     private void Repeat(int index)
@@ -240,16 +226,6 @@ internal sealed class Story
         Broker.Add(copy);
     }
 
-    private void Kill(int index)
-    {
-        if (_flows.Count == 0)
-            return;
-        var process = _flows[index % _flows.Count].Process;
-        Tell($"{process} is killed");
-        foreach (var flow in _flows.Where(flow => flow.Process == process))
-            flow.Kill();
-    }
-
     private void Advance(TimeSpan time)
     {
         _world.Machine.Clock.Advance(time);
@@ -258,22 +234,11 @@ internal sealed class Story
         Broker.AddRange(due.Select(row => new Envelope(Guid.CreateVersion7(), new ReservationDeadlineReached(row.CorrelationId))));
     }
 
-    private Flow Start(string process, string name, Func<Task> work)
-    {
-        var flow = new Flow(process, name);
-        _flows.Add(flow);
-        flow.Start(work);
-        return flow;
-    }
-
     // A message is acknowledged when its handler has ended, and delivered again if it failed or died.
     private void Finish()
     {
-        foreach (var flow in _flows.FindAll(flow => flow.Work.IsCompleted))
+        foreach (var flow in _processes.TakeEnded())
         {
-            _flows.Remove(flow);
-            if (flow.Work.Exception?.InnerException is ViolationException violation)
-                throw violation;
             if (!_handling.Remove(flow, out var group))
                 continue;
             if (flow.Work.IsCompletedSuccessfully)
@@ -287,5 +252,5 @@ internal sealed class Story
         }
     }
 
-    private void Tell(string line) => _log.Add(line);
+    private void Tell(string line) => _processes.Tell(line);
 }

@@ -4,6 +4,7 @@ using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Orchestrator.Tests.Hosts;
 using ConcertSaga.Payments.Data;
 using ConcertSaga.Points.Data;
+using ConcertSaga.Queue.Data;
 using ConcertSaga.Seats.Data;
 using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
@@ -24,6 +25,7 @@ internal sealed class World : IDisposable
     private readonly DbContextOptions<SqliteSeatsDbContext> _seats;
     private readonly DbContextOptions<SqlitePointsDbContext> _points;
     private readonly DbContextOptions<SqlitePaymentsDbContext> _payments;
+    private readonly DbContextOptions<SqliteQueueDbContext> _queue;
     private readonly OutboxBacklog<OrchestratorDbContext> _backlog;
 
     public World(Protection removed = Protection.None)
@@ -41,6 +43,7 @@ internal sealed class World : IDisposable
         _seats = Create<SqliteSeatsDbContext>("seats", stops, options => new(options));
         _points = Create<SqlitePointsDbContext>("points", stops, options => new(options));
         _payments = Create<SqlitePaymentsDbContext>("payments", stops, options => new(options));
+        _queue = Create<SqliteQueueDbContext>("queue", stops, options => new(options));
         using var seats = Seats();
         seats.Add(new Concert
         {
@@ -72,6 +75,8 @@ internal sealed class World : IDisposable
     public PointsDbContext Points() => new SqlitePointsDbContext(_points);
 
     public PaymentsDbContext Payments() => new SqlitePaymentsDbContext(_payments);
+
+    public QueueDbContext Queue() => new SqliteQueueDbContext(_queue);
 
     public void Dispose()
     {

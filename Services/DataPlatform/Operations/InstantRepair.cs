@@ -29,10 +29,13 @@ internal sealed partial class InstantRepair(
     /// <returns>The number of repaired instants.</returns>
     public async Task<int> RepairAsync(CancellationToken cancellationToken)
     {
-        var now = _clock.GetUtcNow();
-        var (due, leases, created, cursors) = await scopes.WithTransactionAsync(async database => (
-            await RepairDueAsync(database, now, cancellationToken), await RepairLeasesAsync(database, now, cancellationToken),
-            await RepairCreatedAsync(database, now, cancellationToken), await RepairCursorAsync(database, now, cancellationToken)));
+        var (due, leases, created, cursors) = await scopes.WithTransactionAsync(async database =>
+        {
+            // Read inside, because a transaction can begin late, and rows that were written meanwhile are not ahead.
+            var now = _clock.GetUtcNow();
+            return (await RepairDueAsync(database, now, cancellationToken), await RepairLeasesAsync(database, now, cancellationToken),
+                await RepairCreatedAsync(database, now, cancellationToken), await RepairCursorAsync(database, now, cancellationToken));
+        });
         var total = due + leases + created + cursors;
         if (total == 0)
             return 0;

@@ -73,7 +73,8 @@ internal sealed class EntryWriter : IAsyncDisposable
             try
             {
                 await using var scope = _scopes.CreateAsyncScope();
-                var results = await WriteOnceAsync(scope.ServiceProvider.GetRequiredService<QueueDbContext>(), group);
+                var results = await WriteAsync(scope.ServiceProvider.GetRequiredService<QueueDbContext>(),
+                    group.ConvertAll(pending => (pending.ConcertId, pending.UserId)));
                 foreach (var (pending, result) in group.Zip(results))
                     pending.Done.TrySetResult(result);
                 return;
@@ -91,12 +92,13 @@ internal sealed class EntryWriter : IAsyncDisposable
         }
     }
 
-    private async Task<EntryResult[]> WriteOnceAsync(QueueDbContext database, List<PendingEntry> group)
+    /// <summary>Writes the entries of one group, in the order of their arrival, in one transaction.</summary>
+    internal async Task<EntryResult[]> WriteAsync(QueueDbContext database, List<(int ConcertId, string UserId)> group)
     {
         var results = new EntryResult[group.Count];
         await using var transaction = await database.Database.BeginTransactionAsync();
         // All replicas lock rooms in the same order, so they cannot deadlock.
-        foreach (var ofRoom in group.Select((pending, index) => (pending.UserId, index, pending.ConcertId)).GroupBy(item => item.ConcertId)
+        foreach (var ofRoom in group.Select((arrival, index) => (arrival.UserId, index, arrival.ConcertId)).GroupBy(item => item.ConcertId)
             .OrderBy(concert => concert.Key))
             await WriteRoomAsync(database, ofRoom.Key, [.. ofRoom.Select(item => (item.UserId, item.index))], results);
         await transaction.CommitAsync();

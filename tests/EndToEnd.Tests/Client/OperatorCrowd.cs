@@ -37,14 +37,16 @@ internal sealed class OperatorCrowd : IDisposable
     private readonly ISystem _system;
     private readonly IReadOnlyList<SeatSelection> _schedules;
     private readonly Dictionary<int, DateTimeOffset> _starts = [];
+    private readonly bool _clocksDiffer;
     private Task _working = Task.CompletedTask;
     private Customer? _first;
     private int _reasons;
 
-    private OperatorCrowd(ISystem system, IReadOnlyList<SeatSelection> schedules)
+    private OperatorCrowd(ISystem system, IReadOnlyList<SeatSelection> schedules, bool clocksDiffer)
     {
         _system = system;
         _schedules = schedules;
+        _clocksDiffer = clocksDiffer;
     }
 
     // Status: of the answer; null if there was none.
@@ -55,9 +57,15 @@ internal sealed class OperatorCrowd : IDisposable
     private sealed record Move(int ScheduleId, DateTimeOffset Start, int? Status);
 
     /// <summary>Signs in the operators and lets them work.</summary>
-    public static async Task<OperatorCrowd> StartAsync(ISystem system, IReadOnlyList<SeatSelection> schedules, int operators, int seed)
+    /// <param name="system">The system.</param>
+    /// <param name="schedules">The schedules that they change.</param>
+    /// <param name="operators">How many they are.</param>
+    /// <param name="seed">Chooses what they do.</param>
+    /// <param name="clocksDiffer">Whether clocks of the system may be wrong, so that a token may not be valid for a while.</param>
+    public static async Task<OperatorCrowd> StartAsync(ISystem system, IReadOnlyList<SeatSelection> schedules, int operators, int seed,
+        bool clocksDiffer = false)
     {
-        var crowd = new OperatorCrowd(system, schedules);
+        var crowd = new OperatorCrowd(system, schedules, clocksDiffer);
         var customers = new List<Customer>();
         for (var index = 0; index < operators; index++)
             customers.Add(await Customer.SignInAsync(system, 0, "ops"));
@@ -111,7 +119,11 @@ internal sealed class OperatorCrowd : IDisposable
     }
 
     /// <inheritdoc />
-    public void Dispose() => _closing.Dispose();
+    public void Dispose()
+    {
+        _closing.Cancel();
+        _closing.Dispose();
+    }
 
     private async Task WorkAsync(Customer ops, Random random)
     {
@@ -315,11 +327,11 @@ internal sealed class OperatorCrowd : IDisposable
     private static string Join(IEnumerable<ActionRow> rows) => $"[{string.Join(", ", rows)}]";
 
     // The answer; null if there is none, or the system asks for a repetition.
-    private static async Task<Answer?> TryAsync(Func<Task<Answer>> ask)
+    private async Task<Answer?> TryAsync(Func<Task<Answer>> ask)
     {
         try
         {
-            return await ask() is { Status: not (429 or 503) } answer ? answer : null;
+            return await ask() is { Status: not (429 or 503) } answer && !(_clocksDiffer && answer.Status == 401) ? answer : null;
         }
         catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or IOException or SocketException)
         {
@@ -327,7 +339,7 @@ internal sealed class OperatorCrowd : IDisposable
         }
     }
 
-    private static async Task<Answer> UntilAnsweredAsync(Func<Task<Answer>> ask)
+    private async Task<Answer> UntilAnsweredAsync(Func<Task<Answer>> ask)
     {
         using var limit = new CancellationTokenSource(MaxWait);
         while (true)

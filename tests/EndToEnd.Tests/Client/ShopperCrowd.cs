@@ -23,18 +23,36 @@ internal sealed class ShopperCrowd : IDisposable
     private readonly ConcurrentDictionary<Guid, string?> _reservations = new();
     private readonly ConcurrentDictionary<(string UserId, Guid Key), long> _charges = new();
     private readonly ConcurrentBag<string> _brokenPromises = [];
+    private readonly SeatOwnership _ownership = new();
+    private readonly ConcurrentDictionary<Guid, SeatSelection> _seats = new();
+    private readonly ConcurrentDictionary<string, int> _calls = new();
     private readonly SeatSelection[] _schedules;
+    private readonly bool _clocksDiffer;
     private Task _shopping = Task.CompletedTask;
     private Customer[] _crowd = [];
     private int _accepted;
+    private int _reserved;
     private int _repeated;
     private int _requests;
     private long _slowestTicks;
 
-    private ShopperCrowd(SeatSelection[] schedules) => _schedules = schedules;
+    private ShopperCrowd(SeatSelection[] schedules, bool clocksDiffer)
+    {
+        _schedules = schedules;
+        _clocksDiffer = clocksDiffer;
+    }
 
     /// <summary>The reservations accepted so far.</summary>
     public int Accepted => _accepted;
+
+    /// <summary>The reservations that have got their seats so far.</summary>
+    public int Reserved => _reserved;
+
+    /// <summary>The promises that are known to be broken so far.</summary>
+    public IReadOnlyCollection<string> BrokenPromises => _brokenPromises;
+
+    /// <summary>The requests sent so far.</summary>
+    public int Requests => _requests;
 
     /// <summary>The schedules of the crowd.</summary>
     public IReadOnlyList<SeatSelection> Schedules => _schedules;
@@ -46,9 +64,16 @@ internal sealed class ShopperCrowd : IDisposable
     public TimeSpan Slowest => TimeSpan.FromTicks(Volatile.Read(ref _slowestTicks));
 
     /// <summary>Signs in the customers and lets them shop.</summary>
-    public static async Task<ShopperCrowd> StartAsync(ISystem system, int customers, int schedules, int seed)
+    /// <param name="system">The system.</param>
+    /// <param name="customers">How many they are.</param>
+    /// <param name="schedules">How many schedules they share.</param>
+    /// <param name="seed">Chooses what they do.</param>
+    /// <param name="clocksDiffer">
+    /// Whether clocks of the system may be wrong. Then a token may not be valid for a while, and a hold may last longer than it should.
+    /// </param>
+    public static async Task<ShopperCrowd> StartAsync(ISystem system, int customers, int schedules, int seed, bool clocksDiffer = false)
     {
-        var shoppers = new ShopperCrowd([.. Enumerable.Range(0, schedules).Select(_ => system.Seats.TakeSchedule())]);
+        var shoppers = new ShopperCrowd([.. Enumerable.Range(0, schedules).Select(_ => system.Seats.TakeSchedule())], clocksDiffer);
         var crowd = shoppers._crowd = await Customer.SignInAsync(system, customers, points: 0);
         shoppers._shopping =
             Task.WhenAll(crowd.Select((customer, index) => Task.Run(() => shoppers.ShopAsync(customer, new Random(seed + index)))));
@@ -88,12 +113,26 @@ internal sealed class ShopperCrowd : IDisposable
             if (charged != user.Sum(charge => charge.Value))
                 _brokenPromises.Add($"{user.Key} was charged {charged} instead of {user.Sum(charge => charge.Value)}.");
         }
+        // A key has at most one reservation, also if no answer named it.
+        foreach (var user in books.Reservations.Values.CountBy(row => row.UserId))
+        {
+            if (_calls.TryGetValue(user.Key, out var calls) && user.Value > calls)
+                _brokenPromises.Add($"{user.Key} has {user.Value} reservations, and has used {calls} keys.");
+        }
+        foreach (var row in books.Reservations.Values.Where(row => row.State == "Confirmed" && _seats.ContainsKey(row.Id)))
+            _ownership.Observe(row.Id, _seats[row.Id], Stopwatch.GetTimestamp(), Stopwatch.GetTimestamp());
+        foreach (var shared in _ownership.FindShared())
+            _brokenPromises.Add(shared);
         Assert.True(_brokenPromises.IsEmpty,
             $"{_brokenPromises.Count} promises were broken:\n{string.Join('\n', _brokenPromises.Take(20))}");
     }
 
     /// <inheritdoc />
-    public void Dispose() => _closing.Dispose();
+    public void Dispose()
+    {
+        _closing.Cancel();
+        _closing.Dispose();
+    }
 
     private async Task ShopAsync(Customer customer, Random random)
     {
@@ -136,7 +175,8 @@ internal sealed class ShopperCrowd : IDisposable
         var seats = schedule with { Numbers = random.Next(3) == 0 ? [first, first + 1] : [first] };
         var key = Guid.CreateVersion7();
         var pay = random.Next(2) == 0;
-        var answer = await UntilAnsweredAsync(() => customer.ReserveAsync(seats, pay, key));
+        _calls.AddOrUpdate(customer.UserId, 1, (_, calls) => calls + 1);
+        var answer = await UntilAnsweredAsync(() => customer.ReserveAsync(seats, pay, key), seats);
         if (answer.Status is not (201 or 202 or 402))
         {
             // The books keep refused reservations too. A repeated request may find a later status.
@@ -152,6 +192,8 @@ internal sealed class ShopperCrowd : IDisposable
         _reservations[id] = null;
         Interlocked.Increment(ref _accepted);
         var status = await SettleAsync(customer, id, Settled);
+        if (status is "AwaitingPayment" or "Confirmed")
+            Interlocked.Increment(ref _reserved);
         if (status == "AwaitingPayment" && random.Next(3) > 0)
         {
             answer = await UntilAnsweredAsync(() => customer.PayAsync(id));
@@ -166,6 +208,11 @@ internal sealed class ShopperCrowd : IDisposable
             await CancelAsync(customer, id);
             return null;
         }
+        if (status == "AwaitingPayment" && _clocksDiffer)
+        {
+            await CancelAsync(customer, id);
+            return null;
+        }
         if (status == "AwaitingPayment")
             status = await SettleAsync(customer, id, Finals);
         _reservations[id] = status;
@@ -175,6 +222,8 @@ internal sealed class ShopperCrowd : IDisposable
     private async Task CancelAsync(Customer customer, Guid id)
     {
         _reservations[id] = null;
+        // Looked at shortly before, so that it is known how long the seats belonged to it at least.
+        await UntilAnsweredAsync(() => customer.GetAsync(id));
         var answer = await UntilAnsweredAsync(() => customer.CancelAsync(id));
         if (answer.Status == 200)
             _reservations[id] = "Cancelled";
@@ -198,8 +247,8 @@ internal sealed class ShopperCrowd : IDisposable
         }
     }
 
-    // Repeats the same request after an error, 429 or 503, as a well-behaved client does.
-    private async Task<Answer> UntilAnsweredAsync(Func<Task<Answer>> ask)
+    // Repeats the same request after an error, 429 or 503, as a well-behaved client does. Notes an answer that says who has the seats.
+    private async Task<Answer> UntilAnsweredAsync(Func<Task<Answer>> ask, SeatSelection? seats = null)
     {
         using var limit = new CancellationTokenSource(MaxWait);
         while (true)
@@ -210,12 +259,13 @@ internal sealed class ShopperCrowd : IDisposable
             try
             {
                 var answer = await ask();
-                if (answer.Status is not (429 or 503))
+                Observe(answer, seats, started);
+                if (answer.Status is not (429 or 503) && !(_clocksDiffer && IsOfAWrongClock(answer)))
                     return answer;
                 reason = $"{answer.Status} {answer.Code}";
             }
             catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or IOException
-                or System.Net.Sockets.SocketException)
+                or System.Net.Sockets.SocketException or TimeoutException)
             {
                 reason = exception is HttpRequestException { StatusCode: { } status } ? $"{(int)status} {exception.Message}"
                     : exception.Message;
@@ -230,4 +280,19 @@ internal sealed class ShopperCrowd : IDisposable
             await Task.Delay(250);
         }
     }
+
+    private void Observe(Answer answer, SeatSelection? seats, long sent)
+    {
+        if (answer.Status is not (200 or 201 or 202) || answer.ReservationStatus is null)
+            return;
+        if (seats is not null)
+            _seats[answer.ReservationId] = seats;
+        if (answer is { Status: 200 or 201, ReservationStatus: "AwaitingPayment" or "Confirmed" }
+            && _seats.TryGetValue(answer.ReservationId, out var known))
+            _ownership.Observe(answer.ReservationId, known, sent, Stopwatch.GetTimestamp());
+    }
+
+    // A token that is not valid yet, or no longer.
+    private static bool IsOfAWrongClock(Answer answer) =>
+        answer.Status == 401 || answer.Code?.StartsWith("QUEUE_TOKEN", StringComparison.Ordinal) == true;
 }

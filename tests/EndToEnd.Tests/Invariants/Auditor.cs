@@ -63,6 +63,12 @@ internal static class Auditor
                 missing = [.. expected.Where(outcome => !announced.Contains(outcome))];
                 return missing.Length == 0;
             }, TimeSpan.FromSeconds(60), "every outcome was announced", Eventually.LongPause).ContinueWith(_ => { }, TaskScheduler.Default);
+            // A purchase that was cancelled has announced both.
+            wrong.AddRange((await system.ReadAnnouncedAsync())!.Where(announced =>
+                books.Reservations.TryGetValue(announced.Reservation, out var row) && Finals.Contains(row.State)
+                && announced.Outcome != row.State && !(announced.Outcome == "Confirmed" && row.WasPaid))
+                .Select(announced => $"Outcome {announced.Outcome} of {announced.Reservation} was announced: "
+                    + books.HistoryOf(announced.Reservation)));
             wrong.AddRange(missing.Select(outcome =>
                 $"Outcome {outcome.Item2} of {outcome.Item1} was never announced: {books.HistoryOf(outcome.Item1)}"));
         }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
+using System.Net;
 using System.Text.Json;
 using ConcertSaga.DevReceiver;
 using ConcertSaga.Testing;
@@ -17,6 +18,12 @@ public sealed class ClusterSystem : ISystem
 
     /// <summary>The database server, as a part.</summary>
     public const string Database = "PostgreSQL";
+
+    /// <summary>The data platform, as the end of a link.</summary>
+    public const string Platforms = "Data platform";
+
+    /// <summary>The caller of the public address.</summary>
+    public const string Customers = "Customers";
 
     /// <summary>The process that owns the reservations.</summary>
     public const string Orchestrator = "Orchestrator";
@@ -41,7 +48,9 @@ public sealed class ClusterSystem : ISystem
     private readonly Dictionary<string, Uri> _addresses = [];
     private readonly Dictionary<string, string[]> _arguments = [];
     private readonly ConcurrentDictionary<string, ServiceProcess> _processes = [];
+    private readonly Dictionary<(string From, string To), Link> _links = [];
     private readonly FaultFile _faults = new();
+    private Func<string, IReadOnlyDictionary<string, string?>>? _variablesOf;
     private ProductSettings? _settings;
     private OutcomeListener? _outcomes;
     private Receiver? _platform;
@@ -52,7 +61,7 @@ public sealed class ClusterSystem : ISystem
         _broker = broker;
     }
 
-    public Uri Address => AddressOf(Gateway);
+    public Uri Address => _links.TryGetValue((Customers, Gateway), out var link) ? At(link, AddressOf(Gateway)) : AddressOf(Gateway);
 
     public IReadOnlyList<string> Parts { get; } = [.. Processes, Broker, Database];
 
@@ -63,10 +72,18 @@ public sealed class ClusterSystem : ISystem
     /// <summary>The data platform. It is not part of the product and runs in this process.</summary>
     public Receiver Platform => _platform!;
 
+    /// <summary>The links by caller and called part, if the system has links.</summary>
+    public IReadOnlyDictionary<(string From, string To), Link> Links => _links;
+
     /// <summary>Creates databases, schemas and a virtual host. The processes start with the first settings.</summary>
-    public static async Task<ClusterSystem> CreateAsync(PostgreSqlServer database, RabbitMqServer broker)
+    /// <param name="database">The database server.</param>
+    /// <param name="broker">The broker.</param>
+    /// <param name="linkSeed">Puts a link between any two parts, whose random choices begin with this seed; null for none.</param>
+    /// <param name="variablesOf">Additional environment variables of a process; null for none.</param>
+    public static async Task<ClusterSystem> CreateAsync(PostgreSqlServer database, RabbitMqServer broker, int? linkSeed = null,
+        Func<string, IReadOnlyDictionary<string, string?>>? variablesOf = null)
     {
-        var system = new ClusterSystem(database, broker);
+        var system = new ClusterSystem(database, broker) { _variablesOf = variablesOf };
         system._platform = await Receiver.StartAsync(new ReceiverOptions { Secrets = [WebhookSecret.Create()] });
         foreach (var part in ProductSettings.Owners)
             // Seven processes share the connections of one small server.
@@ -85,6 +102,8 @@ public sealed class ClusterSystem : ISystem
             ProductSettings.Owners.Select(part => ServiceProcess.RunAsync(part, ["migrate", .. settings.ArgumentsOf(part)])));
         foreach (var (code, output) in migrations)
             Xunit.Assert.True(code == 0, output);
+        if (linkSeed is { } seed)
+            system.AddLinks(new Random(seed));
         system._outcomes = await OutcomeListener.ListenAsync(settings.Broker);
         return system;
     }
@@ -96,7 +115,7 @@ public sealed class ClusterSystem : ISystem
     {
         await Task.WhenAll(Processes.Select(async part =>
         {
-            string[] arguments = [.. _settings!.ArgumentsOf(part), .. Settings.Arguments(SettingsFor(part, settings), _faults)];
+            string[] arguments = [.. SettingsOf(part).ArgumentsOf(part), .. Settings.Arguments(SettingsFor(part, settings), _faults)];
             if (_processes.TryGetValue(part, out var running))
             {
                 if (!running.HasExited && _arguments[part].SequenceEqual(arguments))
@@ -108,7 +127,7 @@ public sealed class ClusterSystem : ISystem
             }
             lock (_arguments)
                 _arguments[part] = arguments;
-            _processes[part] = await ServiceProcess.StartAsync(part, arguments, address: AddressOf(part));
+            _processes[part] = await ServiceProcess.StartAsync(part, arguments, _variablesOf?.Invoke(part), AddressOf(part));
         }));
         // The first attempt of a command is lost if its queue does not exist yet.
         foreach (var part in Processes)
@@ -132,6 +151,39 @@ public sealed class ClusterSystem : ISystem
         Database => _database.KillAsync(),
         _ => _processes[part].KillAsync()
     };
+
+    /// <summary>Stops a part where it is, until <see cref="ResumeAsync"/>.</summary>
+    public async Task PauseAsync(string part)
+    {
+        if (IsServer(part))
+            await (part == Broker ? _broker.PauseAsync() : _database.PauseAsync());
+        else
+            _processes[part].Pause();
+    }
+
+    /// <summary>Lets a part go on after <see cref="PauseAsync"/>.</summary>
+    public async Task ResumeAsync(string part)
+    {
+        if (IsServer(part))
+            await (part == Broker ? _broker.ResumeAsync() : _database.ResumeAsync());
+        else
+            _processes[part].Resume();
+    }
+
+    /// <summary>Whether a process has ended.</summary>
+    public bool HasExited(string part) => !IsServer(part) && _processes[part].HasExited;
+
+    /// <summary>What a process has written.</summary>
+    public string OutputOf(string part) => _processes[part].Output;
+
+    /// <summary>Runs a command of a program, such as <c>import</c>, with the settings of its process.</summary>
+    public Task<(int ExitCode, string Output)> RunAsync(string part, params string[] command) =>
+        ServiceProcess.RunAsync(part, [.. command, .. SettingsOf(part).ArgumentsOf(part)]);
+
+    /// <summary>The address of the broker's virtual host, and its queues with a fixed name.</summary>
+    public async Task<(string Address, string[] Queues)> QueuesAsync() => (_settings!.Broker,
+        [.. (await _broker.ListQueuesAsync(_settings.Broker)).Keys.Where(queue => queue.All(letter => char.IsAsciiLetterLower(letter)
+            || letter == '-') && queue != OutcomeListener.Queue).Order(StringComparer.Ordinal)]);
 
     public async Task<int> StopAsync(string part)
     {
@@ -175,6 +227,8 @@ public sealed class ClusterSystem : ISystem
             Settings.KeepLog(part, process.Output);
             await process.DisposeAsync();
         }
+        foreach (var link in _links.Values)
+            await link.DisposeAsync();
         await Platform.DisposeAsync();
         _faults.Dispose();
     }
@@ -183,6 +237,37 @@ public sealed class ClusterSystem : ISystem
     public static bool IsServer(string part) => part is Broker or Database;
 
     private static IEnumerable<string> Processes => [.. ProductSettings.Owners, Gateway];
+
+    private static Uri At(Link link, Uri address) => new UriBuilder(address) { Port = link.Port }.Uri;
+
+    private void AddLinks(Random random)
+    {
+        void Add(string from, string to, Uri address) =>
+            _links[(from, to)] = new Link(new IPEndPoint(IPAddress.Loopback, address.Port), random.Next());
+
+        var broker = new Uri(_settings!.Broker);
+        Add(Customers, Gateway, AddressOf(Gateway));
+        Add(Relay, Platforms, Platform.Address);
+        foreach (var from in Processes)
+        {
+            Add(from, Broker, broker);
+            if (_databases.TryGetValue(from, out var database))
+                Add(from, Database, new Uri($"tcp://127.0.0.1:{new NpgsqlConnectionStringBuilder(database).Port}"));
+        }
+        foreach (var (from, to) in ProductSettings.Calls)
+            Add(from, to, AddressOf(to));
+    }
+
+    // With links, each process has addresses of its own for all others.
+    private ProductSettings SettingsOf(string part) => _links.Count == 0 ? _settings! : _settings! with
+    {
+        Broker = At(_links[(part, Broker)], new Uri(_settings.Broker)).ToString(),
+        Databases = _databases.ToDictionary(owner => owner.Key, owner => owner.Key != part ? owner.Value
+            : new NpgsqlConnectionStringBuilder(owner.Value) { Port = _links[(part, Database)].Port }.ConnectionString),
+        Addresses = _addresses.ToDictionary(other => other.Key, other =>
+            _links.TryGetValue((part, other.Key), out var link) ? At(link, other.Value) : other.Value),
+        Destination = part == Relay ? At(_links[(Relay, Platforms)], Platform.Address) : Platform.Address
+    };
 
     // A process gets only its own settings, so a change restarts no other process.
     private static Dictionary<string, string> SettingsFor(string part, IReadOnlyDictionary<string, string> settings) =>

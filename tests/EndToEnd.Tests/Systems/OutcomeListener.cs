@@ -6,7 +6,8 @@ namespace ConcertSaga.EndToEnd.Tests.Systems;
 /// <summary>Collects every outcome announced on the broker in a queue of the tests.</summary>
 internal sealed class OutcomeListener
 {
-    private const string Queue = "outcomes-of-tests";
+    /// <summary>The name of the queue.</summary>
+    public const string Queue = "outcomes-of-tests";
 
     private static readonly string[] Outcomes = ["Confirmed", "Rejected", "Expired", "Cancelled", "Failed"];
 
