@@ -30,21 +30,25 @@ public sealed partial class DeadlineRepair(
     private async Task RepairAsync(
         Expression<Func<Reservation, bool>> inStep, TimeSpan limit, bool isHold, CancellationToken cancellationToken)
     {
-        var latest = Clock.GetUtcNow() + limit;
-        var allowed = latest + ClockSkew.Tolerance;
         await using var scope = scopes.CreateAsyncScope();
         var database = scope.ServiceProvider.GetRequiredService<OrchestratorDbContext>();
-        var wrong = database.Reservations.Where(inStep).Where(row => row.Deadline > allowed);
+        IQueryable<Reservation> FindWrong(DateTimeOffset allowed) =>
+            database.Reservations.Where(inStep).Where(row => row.Deadline > allowed);
+
         // There is almost never anything to write, and a transaction could wait for a lock.
-        if (!await wrong.AnyAsync(cancellationToken))
+        if (!await FindWrong(Clock.GetUtcNow() + limit + ClockSkew.Tolerance).AnyAsync(cancellationToken))
             return;
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
+        // Read again: a connection can be late, and a hold of meanwhile must not become shorter.
+        var latest = Clock.GetUtcNow() + limit;
+        var wrong = FindWrong(latest + ClockSkew.Tolerance);
         var repaired = isHold
             ? await wrong.ExecuteUpdateAsync(
                 set => set.SetProperty(row => row.Deadline, latest).SetProperty(row => row.HoldExpiresAt, latest), cancellationToken)
             : await wrong.ExecuteUpdateAsync(set => set.SetProperty(row => row.Deadline, latest), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        LogRepaired(repaired, latest);
+        if (repaired > 0)
+            LogRepaired(repaired, latest);
     }
 
     [LoggerMessage(8001, LogLevel.Warning,

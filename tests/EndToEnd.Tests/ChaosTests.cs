@@ -18,7 +18,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
     {
         var seed = Number("CONCERT_TEST_SEED", Random.Shared.Next());
         await using var run = new ChaosRun(seed, output.WriteLine);
-        while (run.Counts.Rounds < Number("CONCERT_TEST_ROUNDS", 3))
+        while (run.Counts.Rounds < Number("CONCERT_TEST_ROUNDS", 2))
             await run.RunRoundAsync();
     }
 

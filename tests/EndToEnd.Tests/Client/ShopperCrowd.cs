@@ -68,9 +68,7 @@ internal sealed class ShopperCrowd : IDisposable
     /// <param name="customers">How many they are.</param>
     /// <param name="schedules">How many schedules they share.</param>
     /// <param name="seed">Chooses what they do.</param>
-    /// <param name="clocksDiffer">
-    /// Whether clocks of the system may be wrong. Then a token may not be valid for a while, and a hold may last longer than it should.
-    /// </param>
+    /// <param name="clocksDiffer">Whether clocks of the system may be wrong, so that a token may not be valid for a while.</param>
     public static async Task<ShopperCrowd> StartAsync(ISystem system, int customers, int schedules, int seed, bool clocksDiffer = false)
     {
         var shoppers = new ShopperCrowd([.. Enumerable.Range(0, schedules).Select(_ => system.Seats.TakeSchedule())], clocksDiffer);
@@ -204,11 +202,6 @@ internal sealed class ShopperCrowd : IDisposable
         }
         // Most customers cancel. The others keep their seats, or let the hold end if they have not paid.
         if (status is "AwaitingPayment" or "Confirmed" && random.Next(10) > 0)
-        {
-            await CancelAsync(customer, id);
-            return null;
-        }
-        if (status == "AwaitingPayment" && _clocksDiffer)
         {
             await CancelAsync(customer, id);
             return null;

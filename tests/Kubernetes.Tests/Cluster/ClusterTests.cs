@@ -95,6 +95,48 @@ public sealed class ClusterTests(DemoFixture demo, ITestOutputHelper output)
         });
     }
 
+    /// <summary>
+    /// The version in <c>CONCERT_TEST_OLDER</c>, a folder that <c>.ci/cluster</c> makes, is upgraded under load: migrations run beside it, and
+    /// its processes are replaced. Then it comes back, with the newer schema.
+    /// </summary>
+    [Fact]
+    public async Task OlderVersion_UpgradedAndRestored_FailsNoRequest()
+    {
+        var older = Environment.GetEnvironmentVariable("CONCERT_TEST_OLDER") ?? "";
+        Assert.SkipWhen(older == "", "CONCERT_TEST_OLDER is not set, so there is no older version.");
+        var system = await demo.ReplaceAsync(older);
+        var before = await MigrationsAsync(system);
+
+        await UnderLoadAsync(system, mayFail: false, () => ReplaceAsync(Repository.Root));
+        var after = await MigrationsAsync(system);
+        Assert.True(after > before, "The older version has the same schema.");
+        await UnderLoadAsync(system, mayFail: false, () => ReplaceAsync(older));
+        Assert.Equal(after, await MigrationsAsync(system));
+        await UnderLoadAsync(system, mayFail: false, () => ReplaceAsync(Repository.Root));
+
+        output.WriteLine($"{after - before} migrations");
+
+        async Task ReplaceAsync(string repository)
+        {
+            await DemoFixture.ApplyAsync(repository);
+            foreach (var part in system.Parts)
+                await ClusterCommands.AwaitRolloutAsync($"deployment/{part}", seconds: 300);
+        }
+    }
+
+    private static async Task<long> MigrationsAsync(DemoSystem system)
+    {
+        var count = 0L;
+        foreach (var owner in DemoSystem.Owners)
+        {
+            await using var database = await system.OpenAsync(owner);
+            await using var command = database.CreateCommand();
+            command.CommandText = """SELECT count(*) FROM "__EFMigrationsHistory" """;
+            count += (long)(await command.ExecuteScalarAsync())!;
+        }
+        return count;
+    }
+
     private async Task RollAsync(IReadOnlyList<string> processes)
     {
         var system = await demo.GetAsync();

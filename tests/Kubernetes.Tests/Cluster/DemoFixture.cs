@@ -16,28 +16,37 @@ namespace ConcertSaga.Kubernetes.Tests.Cluster;
 /// </summary>
 public sealed class DemoFixture
 {
+    private const string Setting = "CONCERT_TEST_CLUSTER";
+
     private DemoSystem? _system;
 
     /// <summary>How long it took from the command to a sold seat.</summary>
     internal TimeSpan UntilSold { get; private set; }
 
     /// <summary>Returns the running demo.</summary>
-    internal async Task<DemoSystem> GetAsync()
+    internal async Task<DemoSystem> GetAsync() => _system ??= await InstallAsync(Repository.Root);
+
+    /// <summary>Replaces the demo by that of another version.</summary>
+    /// <param name="repository">The root of the repository in that version.</param>
+    internal async Task<DemoSystem> ReplaceAsync(string repository) => _system = await InstallAsync(repository);
+
+    /// <summary>Applies the demo of a version to the cluster.</summary>
+    internal static async Task ApplyAsync(string repository)
     {
-        var folder = Environment.GetEnvironmentVariable("CONCERT_TEST_CLUSTER") ?? "";
-        Assert.SkipWhen(folder == "", "CONCERT_TEST_CLUSTER is not set, so there is no cluster that these tests may use.");
-        return _system ??= await InstallAsync(folder);
+        var folder = FolderOfCluster();
+        var documents = Kubectl.Build(Path.Combine(repository, "tests/Kubernetes.Tests/Cluster", folder));
+        await ClusterCommands.ApplyAsync(folder == "debian" ? await ForOldClusterAsync(documents) : documents);
     }
 
-    private async Task<DemoSystem> InstallAsync(string folder)
+    private async Task<DemoSystem> InstallAsync(string repository)
     {
+        var folder = FolderOfCluster();
         await ClusterCommands.RunAsync("delete", "namespace", ClusterCommands.Namespace, "--ignore-not-found", "--timeout=2m");
-        var documents = Kubectl.Build(Path.Combine(Repository.Root, "tests/Kubernetes.Tests/Cluster", folder));
         if (folder == "debian")
-            documents = await ForOldClusterAsync(documents);
+            await ClearVolumesAsync();
 
         var watch = Stopwatch.StartNew();
-        await ClusterCommands.ApplyAsync(documents);
+        await ApplyAsync(repository);
         await ClusterCommands.RunAsync("wait", "deployment", "--all", "--for=condition=Available", "--timeout=5m");
         var system = await DemoSystem.FindAsync();
         Answer? sold = null;
@@ -51,8 +60,14 @@ public sealed class DemoFixture
         return system;
     }
 
-    // Kubernetes 1.20 has an older version of budgets, and the cluster does not publish the certificate of its API.
-    private static async Task<string> ForOldClusterAsync(string documents)
+    private static string FolderOfCluster()
+    {
+        var folder = Environment.GetEnvironmentVariable(Setting) ?? "";
+        Assert.SkipWhen(folder == "", $"{Setting} is not set, so there is no cluster that these tests may use.");
+        return folder;
+    }
+
+    private static async Task ClearVolumesAsync()
     {
         foreach (var owner in new[] { "postgresql", "rabbitmq" })
         {
@@ -64,6 +79,11 @@ public sealed class DemoFixture
             // The servers create folders of their own below it.
             Assert.Equal(0, Kubectl.Run("chmod", "777", data).Code);
         }
+    }
+
+    // Kubernetes 1.20 has an older version of budgets, and the cluster does not publish the certificate of its API.
+    private static async Task<string> ForOldClusterAsync(string documents)
+    {
         var server = new Uri(await ClusterCommands.RunAsync("config", "view", "--minify", "--output",
             "jsonpath={.clusters[0].cluster.server}"));
         return documents.Replace("apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n", StringComparison.Ordinal)

@@ -13,6 +13,10 @@ namespace ConcertSaga.Kubernetes.Tests.Cluster;
 /// <summary>The demo on a cluster, seen from outside of it.</summary>
 internal sealed class DemoSystem : ISystem
 {
+    /// <summary>The owners of a database.</summary>
+    public static readonly IReadOnlyList<string> Owners =
+        ["Orchestrator", "Queue", "Seats", "Points", "Payments", "DataPlatform", "Operations"];
+
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(10) };
 
     private readonly Uri _receiver;
@@ -43,7 +47,7 @@ internal sealed class DemoSystem : ISystem
         var node = (await ClusterCommands.RunAsync("get", "nodes", "--output",
             "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}")).Trim();
         var databases = new Dictionary<string, string>();
-        foreach (var owner in new[] { "Orchestrator", "Queue", "Seats", "Points", "Payments", "DataPlatform", "Operations" })
+        foreach (var owner in Owners)
             databases[owner] = new NpgsqlConnectionStringBuilder(await SecretAsync(owner.ToLowerInvariant(), $"ConnectionStrings__{owner}"))
             {
                 Host = node,
