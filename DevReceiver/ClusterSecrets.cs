@@ -13,8 +13,8 @@ namespace ConcertSaga.DevReceiver;
 /// <summary>
 /// Creates the Secrets of a demo installation inside its Kubernetes cluster, so that none is in a repository. Each <c>{name}</c> of the
 /// templates becomes a random text of 64 hexadecimal digits, which is also valid base64; a name that ends with <c>-pem</c>, a new private
-/// key of the curve P-256. One Secret keeps these texts, so a command that is repeated after an interruption uses them again. An existing
-/// Secret never changes.
+/// key of the curve P-256. One Secret keeps these texts, so a command that is repeated after an interruption uses them again. A newer
+/// version adds Secrets and keys that its templates name; an existing value never changes.
 /// </summary>
 internal sealed partial class ClusterSecrets(HttpClient api, string kubernetesNamespace)
 {
@@ -51,9 +51,9 @@ internal sealed partial class ClusterSecrets(HttpClient api, string kubernetesNa
         var secrets = JsonSerializer.Deserialize<Dictionary<string, Dictionary<string, string>>>(templates)!;
         var names = secrets.Values.SelectMany(secret => secret.Values)
             .SelectMany(text => Names().Matches(text).Select(match => match.Groups[1].Value)).Distinct();
-        var values = await CreateOrReadAsync(Kept, names.ToDictionary(name => name, Create));
+        var values = await CompleteAsync(Kept, names.ToDictionary(name => name, Create));
         foreach (var (name, secret) in secrets)
-            await CreateOrReadAsync(name, secret.ToDictionary(entry => entry.Key,
+            await CompleteAsync(name, secret.ToDictionary(entry => entry.Key,
                 entry => Names().Replace(entry.Value, match => values[match.Groups[1].Value])));
     }
 
@@ -65,7 +65,8 @@ internal sealed partial class ClusterSecrets(HttpClient api, string kubernetesNa
         return key.ExportPkcs8PrivateKeyPem();
     }
 
-    private async Task<Dictionary<string, string>> CreateOrReadAsync(string name, Dictionary<string, string> values)
+    // Creates a Secret, or adds the values that it lacks. Returns all its values.
+    private async Task<Dictionary<string, string>> CompleteAsync(string name, Dictionary<string, string> values)
     {
         var address = $"/api/v1/namespaces/{kubernetesNamespace}/secrets";
         using var created = await api.PostAsJsonAsync(address, new
@@ -76,16 +77,32 @@ internal sealed partial class ClusterSecrets(HttpClient api, string kubernetesNa
             type = "Opaque",
             stringData = values
         });
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Secret {name}: {(int)created.StatusCode} {created.StatusCode}."));
+        Report(name, created);
         if (created.StatusCode != HttpStatusCode.Conflict)
         {
             created.EnsureSuccessStatusCode();
             return values;
         }
         var existing = await api.GetFromJsonAsync<JsonElement>($"{address}/{name}");
-        return existing.GetProperty("data").Deserialize<Dictionary<string, string>>()!
+        var known = existing.GetProperty("data").Deserialize<Dictionary<string, string>>()!
             .ToDictionary(entry => entry.Key, entry => Encoding.UTF8.GetString(Convert.FromBase64String(entry.Value)));
+        var missing = values.Where(entry => !known.ContainsKey(entry.Key)).ToDictionary();
+        if (missing.Count == 0)
+            return known;
+        // Refused if another command was faster. The Job then runs again.
+        using var patch = JsonContent.Create(new
+        {
+            metadata = new { resourceVersion = existing.GetProperty("metadata").GetProperty("resourceVersion").GetString() },
+            stringData = missing
+        }, new MediaTypeHeaderValue("application/merge-patch+json"));
+        using var patched = await api.PatchAsync($"{address}/{name}", patch);
+        Report($"{name}, {string.Join(", ", missing.Keys)}", patched);
+        patched.EnsureSuccessStatusCode();
+        return known.Concat(missing).ToDictionary();
     }
+
+    private static void Report(string what, HttpResponseMessage answer) =>
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Secret {what}: {(int)answer.StatusCode} {answer.StatusCode}."));
 
     private static string Variable(string name) => Environment.GetEnvironmentVariable(name)
         ?? throw new IOException($"{name} is not set, as it is in a pod.");

@@ -63,11 +63,15 @@ internal static class ChaosCommand
         return 0;
     }
 
-    private static string Header =>
-        $"""
-        | seed | minutes | rounds | {string.Join(" | ", Enum.GetValues<FaultKind>().Select(NameOf))} | requests | reservations | slowest recovery, s |
-        |---|{string.Concat(Enumerable.Repeat("--:|", 5 + Enum.GetValues<FaultKind>().Length))}
-        """;
+    private static string Header
+    {
+        get
+        {
+            string[] columns =
+                ["seed", "minutes", "rounds", .. Enum.GetValues<FaultKind>().Select(NameOf), "requests", "reservations", "slowest recovery, s"];
+            return $"| {string.Join(" | ", columns)} |\n|---|{string.Concat(Enumerable.Repeat("--:|", columns.Length - 1))}";
+        }
+    }
 
     private static string Row(int seed, TimeSpan duration, ChaosCounts counts) => $"| {string.Join(" | ",
         [

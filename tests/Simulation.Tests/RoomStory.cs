@@ -15,8 +15,8 @@ using Microsoft.Extensions.Options;
 namespace ConcertSaga.Simulation.Tests;
 
 /// <summary>
-/// Customers of one waiting room with few slots, and two replicas that serve them and admit. Each choice lets somebody enter, poll, leave or
-/// buy, lets a replica look for due admissions or execute its next statement, moves the clock, or kills a replica.
+/// Customers of one waiting room with few slots, and two replicas that serve them and admit. Each choice lets a customer enter, poll, leave
+/// or buy, lets a replica look for due admissions or execute its next statement, moves the clock, or kills a replica.
 /// </summary>
 internal sealed class RoomStory : IStory, IDisposable
 {
@@ -126,8 +126,7 @@ internal sealed class RoomStory : IStory, IDisposable
 
     private void Ask(int index, string what, Func<Replica, QueueEntry, Task> work)
     {
-        var entries = Entries().FindAll(entry => entry.Status is QueueEntryStatus.Waiting or QueueEntryStatus.Offered
-            or QueueEntryStatus.Active);
+        var entries = Entries().FindAll(IsLive);
         if (entries.Count > 0 && entries[index / 2 % entries.Count] is var entry)
             Start(index, $"serves {entry.UserId}, who {what}", replica => work(replica, entry));
     }
@@ -163,24 +162,28 @@ internal sealed class RoomStory : IStory, IDisposable
         return [.. database.Entries.AsNoTracking().OrderBy(entry => entry.Number)];
     }
 
+    private static bool IsLive(QueueEntry entry) =>
+        entry.Status is QueueEntryStatus.Waiting or QueueEntryStatus.Offered or QueueEntryStatus.Active;
+
     // Holds after each commit.
     private void Audit()
     {
         var entries = Entries();
         Story.Check(entries.Select((entry, index) => entry.Number == index + 1).All(fits => fits), "the numbers have gaps");
         Story.Check(entries.Count(entry => entry.SlotUntil > Now) <= Capacity, "more slots are taken than the room has");
-        var live = entries.FindAll(entry => entry.Status is QueueEntryStatus.Waiting or QueueEntryStatus.Offered or QueueEntryStatus.Active);
+        var live = entries.FindAll(IsLive);
         Story.Check(live.DistinctBy(entry => entry.UserId).Count() == live.Count, "a customer is in line twice");
 
         var offered = entries.FindAll(entry => entry.OfferedAt is not null);
         var first = entries.Find(entry => entry.Status == QueueEntryStatus.Waiting)?.Number ?? long.MaxValue;
-        Story.Check(offered.TrueForAll(entry => entry.Number < first), "somebody was admitted before the first in line");
+        Story.Check(offered.TrueForAll(entry => entry.Number < first), "a customer was admitted before the first in line");
         Story.Check(offered.Zip(offered.Skip(1)).All(pair => pair.First.OfferedAt <= pair.Second.OfferedAt), "the order was not kept");
         Story.Check(offered.CountBy(entry => entry.OfferedAt!.Value).All(tick => tick.Value <= BatchSize), "two replicas admitted at once");
         DateTimeOffset[] ticks = [.. offered.Select(entry => entry.OfferedAt!.Value).Distinct()];
         Story.Check(ticks.Zip(ticks.Skip(1)).All(pair => pair.Second - pair.First >= Interval), "admissions were too near");
 
-        Story.Check(entries.TrueForAll(entry => entry.ClaimedAt is null || entry.OfferedAt is not null), "a pass was claimed without an offer");
+        Story.Check(entries.TrueForAll(entry => entry.ClaimedAt is null || entry.OfferedAt is not null),
+            "a pass was claimed without an offer");
         var revoked = entries.FindAll(entry => entry.RevokedSequence is not null).ConvertAll(entry => entry.RevokedSequence);
         Story.Check(revoked.Distinct().Count() == revoked.Count, "two passes ended with one sequence");
     }
@@ -209,7 +212,8 @@ internal sealed class RoomStory : IStory, IDisposable
             _announcer = new GatewayAnnouncer(null!, null!, clock, NullLogger<GatewayAnnouncer>.Instance);
             _metrics = new QueueMetrics(Booking);
             _writer = new EntryWriter(scopes, options, _metrics, clock);
-            Admission = new AdmissionLoop(scopes, options, _rooms, Booking, _announcer, _metrics, clock, NullLogger<AdmissionLoop>.Instance);
+            Admission = new AdmissionLoop(
+                scopes, options, _rooms, Booking, _announcer, _metrics, clock, NullLogger<AdmissionLoop>.Instance);
         }
 
         public string Name { get; }

@@ -24,8 +24,8 @@ internal sealed class ChaosCounts
 }
 
 /// <summary>
-/// Breaks a cluster under load, round after round, and audits it after each. A seed repeats the choices of all rounds; what happens at which
-/// moment is up to the machine. The servers of the cluster are its own.
+/// Breaks a cluster under load, round after round, and audits it after each. A seed repeats the choices of all rounds; the moment at which
+/// something happens is up to the machine. The servers of the cluster are its own.
 /// </summary>
 /// <param name="seed">The seed.</param>
 /// <param name="log">Writes a line.</param>
@@ -73,7 +73,7 @@ internal sealed class ChaosRun(int seed, Action<string> log, IReadOnlyCollection
 
         var clocksDiffer = faults.Any(fault => fault.Kind == FaultKind.Clock);
         using var shoppers = await ShopperCrowd.StartAsync(_system!, customers: 8, schedules: 2, random.Next(), clocksDiffer);
-        // In every third round nobody helps.
+        // In every third round no operator helps.
         using var operators = number % 3 == 0 ? null
             : await OperatorCrowd.StartAsync(_system!, shoppers.Schedules, operators: 2, random.Next(), clocksDiffer);
         await using var visitors = await RoomVisitors.StartAsync(_system!, count: 8, random.Next());
@@ -197,7 +197,8 @@ internal sealed class ChaosRun(int seed, Action<string> log, IReadOnlyCollection
         }
         catch (TimeoutException exception)
         {
-            throw new TimeoutException($"{exception.Message} ({shoppers.Reserved - reserved} reservations, {visitors.Inside - inside} visitors)\n"
+            throw new TimeoutException(
+                $"{exception.Message} ({shoppers.Reserved - reserved} reservations, {visitors.Inside - inside} visitors)\n"
                 + string.Join('\n', shoppers.BrokenPromises.Take(5)), exception);
         }
     }

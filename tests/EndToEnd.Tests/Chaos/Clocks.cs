@@ -4,7 +4,8 @@ using System.Globalization;
 namespace ConcertSaga.EndToEnd.Tests.Chaos;
 
 /// <summary>
-/// The clocks of all parts, each set by a file that <c>libfaketime</c> reads once a second. Monotonic clocks, and with them timers, stay right.
+/// The clocks of all parts, each set by a file that <c>libfaketime</c> reads again every other second. Monotonic clocks, and with them timers,
+/// stay right.
 /// </summary>
 internal sealed class Clocks : IDisposable
 {
@@ -50,7 +51,7 @@ internal sealed class Clocks : IDisposable
         };
     }
 
-    /// <summary>Sets a clock to so many seconds from the right time, and returns when its part has read that.</summary>
+    /// <summary>Sets how many seconds a clock is ahead of the right time, and returns when its part has read that.</summary>
     public async Task SetAsync(string part, double offset)
     {
         await WriteAsync(part, offset);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using ConcertSaga.EndToEnd.Tests.Systems;
 using ConcertSaga.Testing;
 using ConcertSaga.Testing.Servers;
@@ -61,7 +60,8 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
     public async Task<List<string>> FindDeadAsync()
     {
         var dead = Processes.Where(system.HasExited).ToList();
-        var outputs = dead.ConvertAll(part => $"{part} has ended by itself: …{system.OutputOf(part)[^Math.Min(2000, system.OutputOf(part).Length)..]}");
+        var outputs = dead.ConvertAll(part =>
+            system.OutputOf(part) is var text ? $"{part} has ended by itself: …{text[^Math.Min(2000, text.Length)..]}" : "");
         foreach (var part in dead)
             await StartAsync(part);
         return outputs;
@@ -165,7 +165,8 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
     private Fault FillDisk(bool beginsFile)
     {
         var file = Path.Combine(database.Disk ?? "", Ballast);
-        return new Fault(FaultKind.DiskFull, $"{ClusterSystem.Database}: disk full{(beginsFile ? ", also for its log" : "")}", [ClusterSystem.Database], async () =>
+        var name = $"{ClusterSystem.Database}: disk full{(beginsFile ? ", also for its log" : "")}";
+        return new Fault(FaultKind.DiskFull, name, [ClusterSystem.Database], async () =>
         {
             var rest = new byte[1 << 16];
             await using var ballast = new FileStream(file, FileMode.Create, FileAccess.Write, FileShare.ReadWrite, 0);
@@ -218,7 +219,7 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
             var rate = random.Next(2) == 0 ? 1.2 : 0.8;
             var drift = new CancellationTokenSource();
             var drifting = Task.CompletedTask;
-            return new Fault(FaultKind.Clock, string.Create(CultureInfo.InvariantCulture, $"clock of {part} at {rate} times its speed"), [part],
+            return new Fault(FaultKind.Clock, FormattableString.Invariant($"clock of {part} at {rate} times its speed"), [part],
                 () =>
                 {
                     drifting = clocks!.DriftAsync(part, rate, drift.Token);
@@ -233,7 +234,7 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
         }
         int[] offsets = [10, -10, 3600, -3600];
         var offset = offsets[random.Next(offsets.Length)];
-        return new Fault(FaultKind.Clock, string.Create(CultureInfo.InvariantCulture, $"clock of {part} {offset:+0;-0} s"), [part],
+        return new Fault(FaultKind.Clock, FormattableString.Invariant($"clock of {part} {offset:+0;-0} s"), [part],
             () => clocks!.SetAsync(part, offset), () => clocks!.SetAsync(part, 0));
     }
 

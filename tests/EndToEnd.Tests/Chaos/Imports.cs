@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace ConcertSaga.EndToEnd.Tests.Chaos;
 
-/// <summary>Imports schedules, one after the other, while the system is being broken. Each import has all its seats in the end, or none.</summary>
+/// <summary>
+/// Imports schedules, one after the other, while the system is being broken. Each import has all its seats in the end, or none.
+/// </summary>
 internal sealed class Imports(ClusterSystem system, int firstId) : IAsyncDisposable
 {
     private const int Seats = 200;
@@ -35,13 +37,16 @@ internal sealed class Imports(ClusterSystem system, int firstId) : IAsyncDisposa
         foreach (var (id, succeeded) in _imports)
         {
             await using var command = new NpgsqlCommand(
-                """SELECT (SELECT count(*) FROM "Schedules" WHERE "ScheduleId" = $1), count(*) FROM "Seats" WHERE "ScheduleId" = $1""", database);
+                """
+                SELECT (SELECT count(*) FROM "Schedules" WHERE "ScheduleId" = $1), count(*) FROM "Seats" WHERE "ScheduleId" = $1
+                """, database);
             command.Parameters.AddWithValue(id);
             await using var row = await command.ExecuteReaderAsync();
             await row.ReadAsync();
             var found = (Schedules: row.GetInt64(0), Seats: row.GetInt64(1));
             if (found != (1, Seats) && (succeeded || found != (0, 0)))
-                wrong.Add($"Import {id} {(succeeded ? "succeeded" : "failed")}, and left {found.Schedules} schedules with {found.Seats} seats.");
+                wrong.Add($"Import {id} {(succeeded ? "succeeded" : "failed")}, and left {found.Schedules} schedules with {found.Seats} "
+                    + "seats.");
         }
         return (wrong, $"{_imports.Count} imports, {_imports.Count(import => !import.Succeeded)} of them failed");
     }

@@ -8,7 +8,7 @@ namespace ConcertSaga.EndToEnd.Tests.Chaos;
 
 /// <summary>
 /// Competes with the product for the messages of its queues. What it gets, it keeps for a moment, and returns in another order, some of it
-/// twice. It loses some messages that the product would send again or make up for, although the broker promises to lose nothing: commands
+/// twice. It loses some messages that the product would resend or make up for, although the broker promises to lose nothing: commands
 /// to services, and outcomes.
 /// </summary>
 internal sealed class MessageThief(string address, string[] queues, Random random) : IAsyncDisposable

@@ -9,8 +9,8 @@ namespace ConcertSaga.EndToEnd.Tests.Chaos;
 
 /// <summary>
 /// Customers who enter a small waiting room, wait, look at seats with their pass, and leave, while others try to get in without a pass of
-/// their own. The room's rows are read in one statement after the other: there are never more customers inside than slots, and nobody
-/// waits who came before somebody inside.
+/// their own. The room's rows are read in one statement after the other: there are never more customers inside than slots, and no customer
+/// waits with a smaller number than one inside.
 /// </summary>
 internal sealed class RoomVisitors : IAsyncDisposable
 {
@@ -56,7 +56,8 @@ internal sealed class RoomVisitors : IAsyncDisposable
     {
         var visitors = new RoomVisitors(system);
         var crowd = await Customer.SignInAsync(system, count, points: 0);
-        visitors._visits = Task.WhenAll(crowd.Select((customer, index) => Task.Run(() => visitors.VisitAsync(customer, new Random(seed + index))))
+        visitors._visits = Task.WhenAll(crowd
+            .Select((customer, index) => Task.Run(() => visitors.VisitAsync(customer, new Random(seed + index))))
             .Append(Task.Run(visitors.WatchAsync)));
         return visitors;
     }
@@ -115,7 +116,7 @@ internal sealed class RoomVisitors : IAsyncDisposable
         if (seen.Status == 200)
             Interlocked.Increment(ref _inside);
         await PauseAsync(random.Next(500));
-        // A pass of somebody else, one whose signature is wrong, and none.
+        // A pass of another customer, one whose signature is wrong, and none.
         string?[] others = [.. _passes.Where(known => known.Key != customer.UserId).Select(known => known.Value).Append(null)];
         foreach (var wrong in new[] { others[random.Next(others.Length)], pass[..^2] + (pass[^2] == 'A' ? 'B' : 'A') + pass[^1], null })
         {

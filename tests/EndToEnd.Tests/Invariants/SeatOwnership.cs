@@ -4,7 +4,7 @@ using ConcertSaga.EndToEnd.Tests.Systems;
 namespace ConcertSaga.EndToEnd.Tests.Invariants;
 
 /// <summary>
-/// What customers were told about who has a seat, by one clock. A reservation has its seats without a gap, so it had them at least from the
+/// The answers of customers about who has a seat, by one clock. A reservation has its seats without a gap, so it had them at least from the
 /// first answer that said so until the last request whose answer said so. Two reservations of a seat whose times overlap break the
 /// promise that it has one owner.
 /// </summary>
@@ -35,7 +35,8 @@ internal sealed class SeatOwnership
             foreach (var owner in seat.OrderBy(owner => owner.Value.From))
             {
                 if (last.Value is not null && owner.Value.From < last.Value.Until)
-                    yield return $"Seat {seat.Key.number} of schedule {seat.Key.ScheduleId} belonged to {last.Key} and {owner.Key} at once.";
+                    yield return $"Seat {seat.Key.number} of schedule {seat.Key.ScheduleId} belonged to {last.Key} and {owner.Key} "
+                        + "at once.";
                 if (last.Value is null || owner.Value.Until > last.Value.Until)
                     last = owner;
             }

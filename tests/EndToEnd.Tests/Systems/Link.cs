@@ -163,7 +163,7 @@ public sealed class Link : IAsyncDisposable
         }
         catch (Exception exception) when (exception is SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // A caller on a half-open link hears nothing of the end of the other connection.
+            // A caller on a half-open link does not learn of the end of the other connection.
             if (!isRequest)
                 await WhileAsync(LinkState.HalfOpen);
             Reset(from);

@@ -15,8 +15,8 @@ public sealed class SettingsOrder : ITestCollectionOrderer
     [
         typeof(StartTests), typeof(AppHostTests), typeof(ApiTests), typeof(SecurityTests), typeof(TicketTests), typeof(FrontendsPageTests),
         typeof(RelayTests), typeof(WaitingRoomTests), typeof(RaceTests), typeof(ScheduleTests), typeof(OutageTests), typeof(HoldRaceTests),
-        typeof(CrowdTests), typeof(ChaosTests), typeof(KillTests), typeof(OperatorTests), typeof(AnsweredFaultTests), typeof(UnansweredFaultTests),
-        typeof(InvariantTests)
+        typeof(CrowdTests), typeof(ChaosTests), typeof(KillTests), typeof(OperatorTests), typeof(AnsweredFaultTests),
+        typeof(UnansweredFaultTests), typeof(InvariantTests)
     ];
 
     /// <inheritdoc />

@@ -6,6 +6,7 @@ using ConcertSaga.Kubernetes.Tests.Manifests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Logging;
 
 namespace ConcertSaga.Kubernetes.Tests.Demo;
@@ -29,8 +30,18 @@ public sealed class ClusterSecretsTests : IAsyncLifetime
             _secrets.TryAdd(secret.GetProperty("metadata").GetProperty("name").GetString()!,
                 secret.GetProperty("stringData").Deserialize<Dictionary<string, string>>()!)
                 ? Results.StatusCode(201) : Results.Conflict());
+        _api.MapPatch("/api/v1/namespaces/demo/secrets/{name}", (string name, HttpRequest request, [FromBody] JsonElement patch) =>
+        {
+            if (request.ContentType != "application/merge-patch+json"
+                || patch.GetProperty("metadata").GetProperty("resourceVersion").GetString() != "7")
+                return Results.Conflict();
+            foreach (var (key, value) in patch.GetProperty("stringData").Deserialize<Dictionary<string, string>>()!)
+                _secrets[name][key] = value;
+            return Results.Ok();
+        }).Accepts<JsonElement>("application/merge-patch+json");
         _api.MapGet("/api/v1/namespaces/demo/secrets/{name}", (string name) => Results.Json(new
         {
+            metadata = new { resourceVersion = "7" },
             data = _secrets[name].ToDictionary(entry => entry.Key, entry => Convert.ToBase64String(Encoding.UTF8.GetBytes(entry.Value)))
         }));
         await _api.StartAsync();
@@ -70,6 +81,24 @@ public sealed class ClusterSecretsTests : IAsyncLifetime
         await new ClusterSecrets(_client, "demo").CreateFromAsync(Templates);
 
         Assert.Equal(before.OrderBy(secret => secret.Key), _secrets.OrderBy(secret => secret.Key));
+    }
+
+    /// <summary>A newer version has a Secret, a random text and a key that the older one did not have.</summary>
+    [Fact]
+    public async Task Secrets_OfAnOlderVersion_GetWhatTheyLackAndKeepTheRest()
+    {
+        await new ClusterSecrets(_client, "demo").CreateFromAsync(Templates);
+        var before = _secrets.ToDictionary(secret => secret.Key, secret => secret.Value.ToDictionary());
+        Assert.True(_secrets.TryRemove("tickets", out _));
+        Assert.True(_secrets[ClusterSecrets.Kept].Remove("tickets-pem"));
+        Assert.True(_secrets["dataplatform"].Remove("DataPlatform__Secrets"));
+
+        await new ClusterSecrets(_client, "demo").CreateFromAsync(Templates);
+
+        Assert.Equal(_secrets[ClusterSecrets.Kept]["tickets-pem"], _secrets["tickets"]["tickets.pem"]);
+        Assert.NotEqual(before["tickets"]["tickets.pem"], _secrets["tickets"]["tickets.pem"]);
+        Assert.Equal(before["dataplatform"], _secrets["dataplatform"]);
+        Assert.Equal(before["seats"], _secrets["seats"]);
     }
 
     public async ValueTask DisposeAsync()
