@@ -118,7 +118,7 @@ public sealed class ClusterTests(DemoFixture demo, ITestOutputHelper output)
 
         async Task ReplaceAsync(string repository)
         {
-            await DemoFixture.ApplyAsync(repository);
+            await DemoFixture.UpgradeAsync(repository);
             foreach (var part in system.Parts)
                 await ClusterCommands.AwaitRolloutAsync($"deployment/{part}", seconds: 300);
         }

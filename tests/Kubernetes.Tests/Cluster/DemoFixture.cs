@@ -30,11 +30,16 @@ public sealed class DemoFixture
     /// <param name="repository">The root of the repository in that version.</param>
     internal async Task<DemoSystem> ReplaceAsync(string repository) => _system = await InstallAsync(repository);
 
-    /// <summary>Applies the demo of a version to the cluster.</summary>
-    internal static async Task ApplyAsync(string repository)
+    /// <summary>Applies the product in another version. The data platform of the demo stays: it is outside, and keeps events in memory.</summary>
+    internal static Task UpgradeAsync(string repository) =>
+        ApplyAsync(repository, document => !(document.Contains("kind: Deployment\n", StringComparison.Ordinal)
+            && document.Contains("\n  name: receiver\n", StringComparison.Ordinal)));
+
+    private static async Task ApplyAsync(string repository, Func<string, bool> isApplied)
     {
         var folder = FolderOfCluster();
-        var documents = Kubectl.Build(Path.Combine(repository, "tests/Kubernetes.Tests/Cluster", folder));
+        var documents = string.Join("\n---\n", Kubectl.Build(Path.Combine(repository, "tests/Kubernetes.Tests/Cluster", folder))
+            .Split("\n---\n").Where(isApplied));
         await ClusterCommands.ApplyAsync(folder == "debian" ? await ForOldClusterAsync(documents) : documents);
     }
 
@@ -46,7 +51,7 @@ public sealed class DemoFixture
             await ClearVolumesAsync();
 
         var watch = Stopwatch.StartNew();
-        await ApplyAsync(repository);
+        await ApplyAsync(repository, _ => true);
         await ClusterCommands.RunAsync("wait", "deployment", "--all", "--for=condition=Available", "--timeout=5m");
         var system = await DemoSystem.FindAsync();
         Answer? sold = null;
