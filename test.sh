@@ -37,6 +37,10 @@ find_missing() {
   case " ${projects[*]} " in *" Browser.Tests "*)
     [ -n "${CONCERT_TEST_BROWSER:-}" ] || compgen -G '/usr/share/fonts/truetype/nanum/*' >/dev/null || missing+=(fonts-nanum) ;;
   esac
+  # Without it, no clock can be wrong.
+  case " ${projects[*]} " in *" EndToEnd.Tests "*)
+    compgen -G '/usr/lib*/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime) ;;
+  esac
   case " ${projects[*]} " in *" Kubernetes.Tests "*) command -v promtool >/dev/null || missing+=(prometheus) ;; esac
   docker_answers && return
   [ -n "${CONCERT_TEST_RABBITMQ:-}" ] || [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null ||

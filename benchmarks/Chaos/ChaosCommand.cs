@@ -68,7 +68,10 @@ internal static class ChaosCommand
         get
         {
             string[] columns =
-                ["seed", "minutes", "rounds", .. Enum.GetValues<FaultKind>().Select(NameOf), "requests", "reservations", "slowest recovery, s"];
+            [
+                "seed", "minutes", "rounds", .. Enum.GetValues<FaultKind>().Select(NameOf), "requests", "reservations",
+                "slowest recovery, s"
+            ];
             return $"| {string.Join(" | ", columns)} |\n|---|{string.Concat(Enumerable.Repeat("--:|", columns.Length - 1))}";
         }
     }

@@ -7,16 +7,22 @@ using Xunit;
 namespace ConcertSaga.EndToEnd.Tests;
 
 /// <summary>
-/// The short form of <c>benchmarks chaos</c>: <c>CONCERT_TEST_ROUNDS</c> rounds of faults of all kinds, from <c>CONCERT_TEST_SEED</c> or a
-/// new seed.
+/// The short form of <c>benchmarks chaos</c>: two rounds with faults of five kinds, or <c>CONCERT_TEST_ROUNDS</c> from
+/// <c>CONCERT_TEST_SEED</c>.
 /// </summary>
 [Trait("Part", "Faults")]
 public sealed class ChaosTests(ITestOutputHelper output)
 {
+    // Its first two rounds have a wrong clock, a slow network and database, a paused process and stolen messages.
+    private const int Seed = 31;
+
     [Fact]
     public async Task Cluster_BrokenInEveryWay_KeepsItsPromises()
     {
-        var seed = Number("CONCERT_TEST_SEED", Random.Shared.Next());
+        foreach (var setting in new[] { "CONCERT_TEST_POSTGRES", "CONCERT_TEST_RABBITMQ" })
+            Assert.SkipUnless(string.IsNullOrEmpty(Environment.GetEnvironmentVariable(setting)),
+                $"{setting} names a server, which this test must not break.");
+        var seed = Number("CONCERT_TEST_SEED", Seed);
         await using var run = new ChaosRun(seed, output.WriteLine);
         while (run.Counts.Rounds < Number("CONCERT_TEST_ROUNDS", 2))
             await run.RunRoundAsync();

@@ -4,8 +4,8 @@ using System.Globalization;
 namespace ConcertSaga.EndToEnd.Tests.Chaos;
 
 /// <summary>
-/// The clocks of all parts, each set by a file that <c>libfaketime</c> reads again every other second. Monotonic clocks, and with them timers,
-/// stay right.
+/// The clocks of all parts, each set by a file that <c>libfaketime</c> reads again every other second. Monotonic clocks, and with them
+/// timers, stay right.
 /// </summary>
 internal sealed class Clocks : IDisposable
 {

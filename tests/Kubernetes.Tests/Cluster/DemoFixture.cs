@@ -30,7 +30,9 @@ public sealed class DemoFixture
     /// <param name="repository">The root of the repository in that version.</param>
     internal async Task<DemoSystem> ReplaceAsync(string repository) => _system = await InstallAsync(repository);
 
-    /// <summary>Applies the product in another version. The data platform of the demo stays: it is outside, and keeps events in memory.</summary>
+    /// <summary>
+    /// Applies the product in another version. The data platform of the demo stays: it is outside, and keeps events in memory.
+    /// </summary>
     internal static Task UpgradeAsync(string repository) =>
         ApplyAsync(repository, document => !(document.Contains("kind: Deployment\n", StringComparison.Ordinal)
             && document.Contains("\n  name: receiver\n", StringComparison.Ordinal)));
