@@ -64,6 +64,13 @@ internal sealed class Processes
             flow.Kill();
     }
 
+    /// <summary>Kills all, so that no transaction of a story that ended early stays open.</summary>
+    public void KillAll()
+    {
+        foreach (var flow in _flows)
+            flow.Kill();
+    }
+
     /// <summary>Removes the flows that have ended.</summary>
     public List<Flow> TakeEnded()
     {

@@ -114,6 +114,7 @@ internal sealed class RoomStory : IStory, IDisposable
 
     public void Dispose()
     {
+        _processes.KillAll();
         foreach (var replica in _replicas)
             replica.Dispose();
     }
