@@ -39,7 +39,7 @@ public sealed partial class DeadlineRepair(
         if (!await FindWrong(Clock.GetUtcNow() + limit + ClockSkew.Tolerance).AnyAsync(cancellationToken))
             return;
         await using var transaction = await database.Database.BeginTransactionAsync(cancellationToken);
-        // Read again: a connection can be late, and a hold of meanwhile must not become shorter.
+        // Read again: a connection can take a while, and holds made meanwhile must not become shorter.
         var latest = Clock.GetUtcNow() + limit;
         var wrong = FindWrong(latest + ClockSkew.Tolerance);
         var repaired = isHold

@@ -60,7 +60,7 @@ internal sealed class MessageThief(string address, string[] queues, Random rando
         }
     }
 
-    // A request of a customer or an operator is sent once, and so is a reply to the saga's queue that would be lost with it.
+    // The saga's queue also takes requests of customers and operators, which are sent once. So is the message about a deletion.
     private static bool IsMadeUpFor(string queue) => queue != "reservations" && !queue.EndsWith("-deleted", StringComparison.Ordinal);
 
     private async Task ReturnAsync(IChannel channel, (string Queue, BasicDeliverEventArgs Message)[] messages)
