@@ -54,7 +54,8 @@ public sealed class QueueStreamHandlerTests : IClassFixture<GatewayFixture>
         var watch = Stopwatch.StartNew();
         _gateway.Rooms.Apply(new QueueTokenRevoked(_concertId, ++_sequence, tokenId, QueueTokens.Now.AddMinutes(20)));
         await IsAsync(stream, "completed", "Completed", 0);
-        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 1.5);
+        // Ticks are a second apart; a busy machine is late.
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 5);
         Assert.Null(await stream.NextAsync());
     }
 
