@@ -26,7 +26,7 @@ public static class OrchestratorService
             "Orchestrator", (services, options) => options.AddInterceptors(services.GetRequiredService<AnswerSignal>()));
         builder.Services.AddSingleton<ReservationSteps>();
         builder.Services.AddSingleton<AnswerSignal>();
-        builder.Services.AddScoped<ReservationAdmission>();
+        builder.Services.AddCommandGroups<ReservationAdmission>();
         builder.Services.AddScoped<AnswerWaiter>();
         builder.Services.AddSingleton<RefusalLimit>();
         builder.Services.AddSingleton<ScheduleClient>();

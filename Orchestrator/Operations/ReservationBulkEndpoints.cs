@@ -52,7 +52,7 @@ internal static class ReservationBulkEndpoints
 
     /// <summary>
     /// Sends the saga one message for each change that is not recorded yet, and answers those that are. A message is handled once for each
-    /// action id, so the request can be repeated. The messages therefore need no outbox, which would send them one after the other.
+    /// action id, so the request can be repeated. The messages therefore need no outbox.
     /// </summary>
     internal static async Task<Ok<BulkResult[]>> ChangeReservations(
         BulkChange body, OrchestratorDbContext database, IBus bus, BookingGate gate, CancellationToken cancellationToken)

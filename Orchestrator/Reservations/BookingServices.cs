@@ -1,3 +1,4 @@
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 using Microsoft.Extensions.Options;
 
@@ -5,5 +6,5 @@ namespace ConcertSaga.Orchestrator.Reservations;
 
 /// <summary>The services of the handlers of <c>/api/reservations</c>.</summary>
 public sealed record BookingServices(
-    OrchestratorDbContext Database, ReservationAdmission Admission, AnswerWaiter Answers, BookingGate Gate, RefusalLimit Refusals,
-    ScheduleClient Schedules, ISendEndpointProvider Bus, IOptions<ReservationOptions> Options, TimeProvider Clock);
+    OrchestratorDbContext Database, CommandGroups<ReservationAdmission> Admissions, AnswerWaiter Answers, BookingGate Gate,
+    RefusalLimit Refusals, ScheduleClient Schedules, ISendEndpointProvider Bus, IOptions<ReservationOptions> Options, TimeProvider Clock);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Shared.Hosting.Operators;
 using MassTransit;
@@ -25,6 +26,14 @@ public abstract class OrchestratorDbContext(DbContextOptions options) : DbContex
     public DbSet<ReservationTransition> Transitions => Set<ReservationTransition>();
 
     public DbSet<OperatorAction> OperatorActions => Set<OperatorAction>();
+
+    /// <summary>
+    /// Reads what booking calls must know: the reservations of a customer with one of the keys, and the unpaid ones. It can return a
+    /// reservation twice.
+    /// </summary>
+    /// <param name="userIds">The customer of each call.</param>
+    /// <param name="keys">The idempotency key of each call.</param>
+    public abstract IQueryable<Reservation> KnownToCalls(string[] userIds, Guid[] keys);
 
     protected override void ConfigureConventions(ModelConfigurationBuilder conventions) => conventions.UseProductConventions(this);
 
@@ -100,13 +109,49 @@ public abstract class OrchestratorDbContext(DbContextOptions options) : DbContex
     }
 }
 
-public sealed class SqliteOrchestratorDbContext(DbContextOptions<SqliteOrchestratorDbContext> options) : OrchestratorDbContext(options);
+// Each provider joins the calls to their reservations, because for lists of users and keys it would read all reservations of the users.
+
+public sealed class SqliteOrchestratorDbContext(DbContextOptions<SqliteOrchestratorDbContext> options) : OrchestratorDbContext(options)
+{
+    public override IQueryable<Reservation> KnownToCalls(string[] userIds, Guid[] keys)
+    {
+        // Ids are stored in capitals.
+        var calls = JsonSerializer.Serialize(userIds.Zip(keys, (userId, key) => new[] { userId, key.ToString().ToUpperInvariant() }));
+        return Reservations.FromSql($"""
+            SELECT r.* FROM json_each({calls}) AS c
+            CROSS JOIN "Reservations" AS r ON r."UserId" = c.value ->> 0 AND r."IdempotencyKey" = c.value ->> 1
+            UNION ALL
+            SELECT r.* FROM json_each({calls}) AS c CROSS JOIN "Reservations" AS r ON r."UnpaidUserId" = c.value ->> 0
+            """);
+    }
+}
 
 public sealed class PostgreSqlOrchestratorDbContext(DbContextOptions<PostgreSqlOrchestratorDbContext> options)
-    : OrchestratorDbContext(options);
+    : OrchestratorDbContext(options)
+{
+    public override IQueryable<Reservation> KnownToCalls(string[] userIds, Guid[] keys) => Reservations.FromSql($"""
+        SELECT r.* FROM unnest({userIds}, {keys}) AS c ("userId", key)
+        JOIN "Reservations" AS r ON r."UserId" = c."userId" AND r."IdempotencyKey" = c.key
+        UNION ALL
+        SELECT r.* FROM unnest({userIds}) AS c ("userId") JOIN "Reservations" AS r ON r."UnpaidUserId" = c."userId"
+        """);
+}
 
 public sealed class SqlServerOrchestratorDbContext(DbContextOptions<SqlServerOrchestratorDbContext> options)
-    : OrchestratorDbContext(options);
+    : OrchestratorDbContext(options)
+{
+    public override IQueryable<Reservation> KnownToCalls(string[] userIds, Guid[] keys)
+    {
+        var calls = JsonSerializer.Serialize(userIds.Zip(keys, (userId, key) => new { userId, key }));
+        return Reservations.FromSql($"""
+            SELECT r.* FROM OPENJSON({calls}) WITH (userId nvarchar(200) '$.userId', idempotencyKey uniqueidentifier '$.key') AS c
+            JOIN "Reservations" AS r ON r."UserId" = c.userId AND r."IdempotencyKey" = c.idempotencyKey
+            UNION ALL
+            SELECT r.* FROM OPENJSON({calls}) WITH (userId nvarchar(200) '$.userId') AS c
+            JOIN "Reservations" AS r ON r."UnpaidUserId" = c.userId
+            """);
+    }
+}
 
 // For the migration tool only.
 internal sealed class SqliteDesign() : DesignTimeContext<SqliteOrchestratorDbContext>(DatabaseProvider.Sqlite, o => new(o));

@@ -23,10 +23,13 @@ public sealed class RefusalLimit(IOptions<ReservationOptions> options) : IDispos
         }));
 
     /// <summary>The refusal for a customer who must wait; null if there is no need to.</summary>
-    public ProblemHttpResult? Check(string userId, HttpResponse response)
+    /// <param name="userId">The customer.</param>
+    /// <param name="response">Gets the time to wait.</param>
+    /// <param name="pending">The customer's refusals that are not counted yet.</param>
+    public ProblemHttpResult? Check(string userId, HttpResponse response, int pending = 0)
     {
         // Acquiring zero permits would succeed with any fraction of a permit.
-        if (_refusals.GetStatistics(userId) is not { CurrentAvailablePermits: 0 })
+        if ((_refusals.GetStatistics(userId)?.CurrentAvailablePermits ?? options.Value.MaxRefusals) > pending)
             return null;
         response.Headers.RetryAfter = options.Value.RefusalForgottenAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
         return Problems.Refuse(StatusCodes.Status429TooManyRequests, RefusalCodes.TooManyRequests,

@@ -45,7 +45,9 @@ public static class ReservationEndpoints
         ReservationRequest request, Caller caller, IdempotencyKey key, HttpContext http, [AsParameters] BookingServices services,
         CancellationToken cancellationToken)
     {
-        var admission = await services.Admission.AdmitAsync(request, caller, key, http.Response, cancellationToken);
+        // The next commit decides, even if the caller hangs up.
+        var outcome = await services.Admissions.HandleAsync(new ReserveCall(request, caller, key.Value, http.Response));
+        var admission = (AdmissionResult)outcome.Reply;
         if (admission.Refusal is { } refusal)
             return refusal;
         if (admission.IsRepeat)

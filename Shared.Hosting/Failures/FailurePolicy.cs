@@ -20,7 +20,7 @@ public static class FailurePolicy
 
     /// <summary>
     /// Whether a later retry can succeed: after a lost connection, a deadlock, a lock timeout, a concurrent change, an exhausted pool, a
-    /// full or failing disk, a read-only database, or an unreachable broker.
+    /// full or failing disk, a read-only database, exhausted memory, or an unreachable broker.
     /// </summary>
     public static bool IsTransient(Exception exception) => exception switch
     {
@@ -32,7 +32,7 @@ public static class FailurePolicy
             when pool.Message.Contains("pool", StringComparison.Ordinal) => true,
         Npgsql.PostgresException postgres => IsTransientState(postgres.SqlState) || postgres.IsTransient,
         DbException database => database.IsTransient || (database.InnerException is { } cause && IsTransient(cause)),
-        TimeoutException or SocketException or EndOfStreamException => true,
+        TimeoutException or SocketException or EndOfStreamException or OutOfMemoryException => true,
         ConnectionException => true,
         RabbitMQ.Client.Exceptions.AlreadyClosedException or RabbitMQ.Client.Exceptions.OperationInterruptedException
             or RabbitMQ.Client.Exceptions.BrokerUnreachableException => true,

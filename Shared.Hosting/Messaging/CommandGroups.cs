@@ -10,6 +10,9 @@ namespace ConcertSaga.Shared.Hosting.Messaging;
 /// <summary>Decides about the commands of a service. Each group gets a new instance.</summary>
 public interface ICommandHandler
 {
+    /// <summary>How long a command that is handled alone waits for its locks. Others do not wait for it.</summary>
+    static virtual TimeSpan MaxWaitAlone => TimeSpan.FromSeconds(1);
+
     /// <summary>Decides about the commands one after the other, and commits all decisions together.</summary>
     /// <param name="commands">The commands, in the order of their arrival.</param>
     /// <param name="lockWait">Limits the wait for locks.</param>
@@ -40,7 +43,7 @@ public sealed class LockWait(TimeSpan limit) : IDisposable
 }
 
 /// <summary>What follows the commit of a command.</summary>
-/// <param name="Reply">Published first.</param>
+/// <param name="Reply">Published first, unless the command is a call within the process, which gets it.</param>
 /// <param name="AfterReply">Runs then; null if nothing is left to do.</param>
 public sealed record CommandOutcome(object Reply, Func<ConsumeContext, Task>? AfterReply = null);
 
@@ -54,7 +57,8 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
     // A larger group would save hardly anything, and hold its locks for longer.
     private const int MaxGroup = 64;
 
-    private static readonly TimeSpan MaxLockWait = TimeSpan.FromSeconds(1);
+    // All commands that arrive meanwhile wait as long.
+    private static readonly TimeSpan MaxGroupWait = TimeSpan.FromSeconds(1);
 
     // Each holds a connection.
     private const int MaxAlone = 16;
@@ -84,20 +88,20 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
             return waiting.Outcome.Task;
         }
         return _waiting.Add(waiting) ? waiting.Outcome.Task
-            : throw new OperationCanceledException("The service stops. The broker delivers the command again.");
+            : throw new OperationCanceledException("The service stops. The command must be repeated.");
     }
 
-    /// <summary>Refuses new commands. The bus has waited for the others.</summary>
+    /// <summary>Refuses new commands. The bus and the server have waited for the others.</summary>
     public ValueTask DisposeAsync() => _waiting.DisposeAsync();
 
     private async Task HandleGroupAsync(List<Waiting> group)
     {
-        using var lockWait = new LockWait(MaxLockWait);
+        using var lockWait = new LockWait(MaxGroupWait);
         try
         {
             Complete(group, await HandleAsync(group, lockWait));
         }
-        catch (Exception exception) when (group.Count > 1 && (lockWait.IsOver || IsCausedByOneCommand(exception)))
+        catch (Exception exception) when (lockWait.IsOver || (group.Count > 1 && IsCausedByOneCommand(exception)))
         {
             // The next group does not wait for them.
             foreach (var waiting in group)
@@ -105,17 +109,23 @@ public sealed class CommandGroups<THandler> : IAsyncDisposable
         }
         catch (Exception exception)
         {
-            // The message is retried later, and holds no connection until then.
-            Fail(group, lockWait.IsOver ? new TimeoutException("Another transaction kept a lock for too long.", exception) : exception);
+            Fail(group, exception);
         }
     }
 
     private async Task HandleAloneAsync(Waiting waiting, SemaphoreSlim room)
     {
         await room.WaitAsync();
+        using var lockWait = new LockWait(THandler.MaxWaitAlone);
+        List<Waiting> group = [waiting];
         try
         {
-            await HandleGroupAsync([waiting]);
+            Complete(group, await HandleAsync(group, lockWait));
+        }
+        catch (Exception exception)
+        {
+            // A message is retried later, and holds no connection until then.
+            Fail(group, lockWait.IsOver ? new TimeoutException("Another transaction kept a lock for too long.", exception) : exception);
         }
         finally
         {

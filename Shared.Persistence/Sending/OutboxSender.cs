@@ -9,6 +9,9 @@ internal sealed class OutboxSender<TDbContext>(
     IBusControl bus, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock, ILogger<OutboxSender<TDbContext>> logger)
     where TDbContext : DbContext
 {
+    // More at once are not faster: the broker confirms them in groups.
+    private const int MaxAtOnce = 16;
+
     // Clients choose response addresses, so their number must be limited.
     private const int MaxDestinations = 1000;
 
@@ -18,15 +21,37 @@ internal sealed class OutboxSender<TDbContext>(
     public bool IsBusHealthy => bus.CheckHealth().Status == BusHealthStatus.Healthy;
 
     /// <summary>
-    /// Sends the messages of one unit of work in order and returns those sent or expired. It stops at the first failure; the sweeper sends
-    /// the rest after the lease.
+    /// Sends the messages of one unit of work and returns those sent or expired. Messages with the same correlation id, and those without
+    /// one, are sent in order and stop at the first failure; the sweeper sends the rest after the lease.
     /// </summary>
     public async Task<List<OutboxMessage>> SendAsync(IReadOnlyList<OutboxMessage> unit, bool isFirst, CancellationToken cancellationToken)
     {
-        var sent = new List<OutboxMessage>(unit.Count);
+        var sequences = unit.GroupBy(message => message.CorrelationId).Select(sequence => sequence.ToList()).ToList();
+        if (sequences is [var only])
+            return (await SendInOrderAsync(only, isFirst, cancellationToken).ConfigureAwait(false)).Sent;
+        var sent = new ConcurrentBag<List<OutboxMessage>>();
+        var isBrokerAway = false;
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = MaxAtOnce, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(sequences, parallel, async (sequence, _) =>
+        {
+            // Otherwise each of them would wait for its time limit.
+            if (Volatile.Read(ref isBrokerAway))
+                return;
+            var (part, failure) = await SendInOrderAsync(sequence, isFirst, cancellationToken).ConfigureAwait(false);
+            sent.Add(part);
+            if (failure is OperationCanceledException || (failure is not null && !IsBusHealthy))
+                Volatile.Write(ref isBrokerAway, true);
+        }).ConfigureAwait(false);
+        return [.. sent.SelectMany(messages => messages)];
+    }
+
+    private async Task<(List<OutboxMessage> Sent, Exception? Failure)> SendInOrderAsync(
+        List<OutboxMessage> sequence, bool isFirst, CancellationToken cancellationToken)
+    {
+        var sent = new List<OutboxMessage>(sequence.Count);
         // Each message has its own time limit, so a long unit of work may take longer than a lease.
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        foreach (var message in unit)
+        foreach (var message in sequence)
         {
             try
             {
@@ -37,11 +62,11 @@ internal sealed class OutboxSender<TDbContext>(
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
                 ReportFailure(message, exception);
-                break;
+                return (sent, exception);
             }
             ReportSuccess(message);
         }
-        return sent;
+        return (sent, null);
     }
 
     private void ReportFailure(OutboxMessage message, Exception exception)

@@ -7,7 +7,7 @@ namespace ConcertSaga.Testing.Processes;
 
 /// <summary>
 /// Runs a child process that never outlives the test process. A small shell between them reads a pipe. However the test process ends, the
-/// pipe closes, and the shell kills the child's process group and deletes its folder.
+/// pipe closes, and the shell kills the child's process group and children, and deletes its folder.
 /// </summary>
 public sealed class GuardedProcess : IAsyncDisposable
 {
@@ -20,7 +20,8 @@ public sealed class GuardedProcess : IAsyncDisposable
         (
           read -r _ <&3
           trap '' TERM
-          kill -9 -$child
+          family=$(cat /proc/$child/task/*/children)
+          kill -9 -$child $family
           [ -z "$folder" ] || { sleep 1; umount --lazy "$folder"/disk 2>&1; rm -rf -- "$folder"; }
         ) >/dev/null 2>&1 &
         guard=$!
@@ -132,6 +133,9 @@ public sealed class GuardedProcess : IAsyncDisposable
         }
         return _guard.ExitCode;
     }
+
+    /// <summary>Closes the pipe, as the end of this process would.</summary>
+    public void Abandon() => _guard.StandardInput.Close();
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()

@@ -20,15 +20,6 @@ public sealed record ProductSettings
     // The processes that the gateway calls.
     private static readonly string[] Clusters = ["orchestrator", "queue", "seats", "points", "dataplatform", "operations"];
 
-    /// <summary>Which process calls which.</summary>
-    public static readonly IReadOnlyList<(string From, string To)> Calls =
-    [
-        .. Owners.Where(owner => Clusters.Contains(NameOf(owner).ToLowerInvariant())).Select(owner => (Gateway, owner)),
-        ("Orchestrator", "Services/Seats"), ("Orchestrator", "Services/DataPlatform"), ("Services/Queue", "Services/Seats"),
-        ("Services/Queue", "Orchestrator"), ("Services/DataPlatform", "Orchestrator"),
-        .. Owners.Append(Gateway).Where(other => other != "Services/Operations").Select(other => ("Services/Operations", other))
-    ];
-
     private readonly string _secret = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
     private readonly string _demoKey = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
 

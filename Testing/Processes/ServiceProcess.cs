@@ -11,10 +11,10 @@ public sealed class ServiceProcess : IAsyncDisposable
 
     private readonly string _project;
     private readonly string[] _arguments;
-    private readonly IReadOnlyDictionary<string, string?> _environment;
+    private readonly Dictionary<string, string?> _environment;
     private readonly List<GuardedProcess> _runs = [];
 
-    private ServiceProcess(string project, string[] arguments, IReadOnlyDictionary<string, string?> environment, Uri address)
+    private ServiceProcess(string project, string[] arguments, Dictionary<string, string?> environment, Uri address)
     {
         _project = project;
         _arguments = arguments;
@@ -44,7 +44,7 @@ public sealed class ServiceProcess : IAsyncDisposable
         string project, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?>? environment = null, Uri? address = null,
         TimeSpan? limit = null)
     {
-        var service = new ServiceProcess(project, [.. arguments], environment ?? new Dictionary<string, string?>(),
+        var service = new ServiceProcess(project, [.. arguments], (environment ?? new Dictionary<string, string?>()).ToDictionary(),
             address ?? new Uri($"http://127.0.0.1:{LoopbackPort.Free()}"));
         try
         {
@@ -77,6 +77,11 @@ public sealed class ServiceProcess : IAsyncDisposable
             throw new InvalidOperationException(
                 $"{_project} ended during its start with code {await run.ExitAsync(TimeSpan.FromSeconds(5))}:\n{run.Output}");
     }
+
+    /// <summary>Sets an environment variable for the next start.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="value">Its value; null removes the variable.</param>
+    public void Set(string name, string? value) => _environment[name] = value;
 
     /// <summary>Kills it with SIGKILL.</summary>
     public Task KillAsync() => _runs[^1].KillAsync();

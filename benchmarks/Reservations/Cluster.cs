@@ -7,12 +7,12 @@ using Npgsql;
 namespace ConcertSaga.Benchmarks.Reservations;
 
 /// <summary>The product as separate processes on this machine, each named in lower case, with servers of their own.</summary>
-internal sealed class Cluster : IAsyncDisposable
+internal sealed class Cluster : IBookingSystem, IAsyncDisposable
 {
     private static readonly TimeSpan StatisticsDelay = TimeSpan.FromSeconds(10.5);
 
     // docs/operations.md recommends this for a machine with memory to spare.
-    private static readonly Dictionary<string, string?> Runtime = new() { ["DOTNET_GCgen0size"] = "0x4000000" };
+    public static readonly Dictionary<string, string?> Runtime = new() { ["DOTNET_GCgen0size"] = "0x4000000" };
 
     private readonly PostgreSqlServer _server = new() { IsDurable = true };
     private readonly RabbitMqServer _broker = new();
@@ -111,6 +111,14 @@ internal sealed class Cluster : IAsyncDisposable
         await using var command = _sources[owner].CreateCommand(sql);
 #pragma warning restore CA2100
         return (long)(await command.ExecuteScalarAsync())!;
+    }
+
+    public async Task<int> ChangeAsync(string owner, string sql)
+    {
+#pragma warning disable CA2100 // Constants of this program.
+        await using var command = _sources[owner].CreateCommand(sql);
+#pragma warning restore CA2100
+        return await command.ExecuteNonQueryAsync();
     }
 
     public async ValueTask DisposeAsync()

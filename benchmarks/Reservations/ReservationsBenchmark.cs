@@ -3,7 +3,6 @@ using System.Diagnostics;
 using ConcertSaga.Benchmarks.Measuring;
 using ConcertSaga.Benchmarks.Report;
 using ConcertSaga.Benchmarks.Sagas;
-using Npgsql;
 
 namespace ConcertSaga.Benchmarks.Reservations;
 
@@ -30,27 +29,27 @@ internal static class ReservationsBenchmark
         await using var cluster = await Cluster.StartAsync(FastAdmission);
         var machine = await Machine.DescribeAsync(cluster.Database, cluster.Broker);
         Console.WriteLine(machine);
-        var seats = await AddSeatsAsync(cluster, plan);
-        using var http = ClientOf(cluster, booking);
-
-        await WarmAsync(http, booking, cancellation);
+        await using var allInOne = plan.AllInOne ? await AllInOneSystem.StartAsync(FastAdmission, Cluster.Runtime) : null;
+        List<MeasuredSystem> systems = [new("", cluster, await AddSeatsAsync(cluster, plan), plan)];
+        if (allInOne is not null)
+            systems.Add(new MeasuredSystem("AllInOne", allInOne, await AddSeatsAsync(allInOne, plan), plan));
+        foreach (var system in systems)
+        {
+            using var http = ClientOf(system.System, booking);
+            await WarmAsync(http, booking, cancellation);
+        }
         Console.WriteLine($"warm after {booking.Warm} reservations");
-        var rounds = plan.Customers.ToDictionary(customers => customers, _ => new List<ReservationsRound>());
         var (bareSpeed, bareLatency) = (new List<double>(), new List<double>());
-        var first = booking.Warm;
         for (var round = 1; round <= booking.Rounds; round++)
         {
-            foreach (var level in plan.Customers.Select(booking.With))
+            foreach (var system in systems)
             {
-                // Signing in, charging and waiting happen before the measurement.
-                var customers = await SignInAsync(http, level, level.Reservations, cancellation);
-                var commits = await cluster.CommitsAsync();
-                var measured = await MeasureAsync(customers, cluster, level, first, cancellation);
-                first += level.Reservations;
-                measured = measured with { Commits = (await cluster.CommitsAsync() - commits) / level.Reservations };
-                rounds[level.Concurrent].Add(measured);
-                Console.WriteLine($"round {round}, {level.Concurrent} customers: {measured.PerSecond:0} confirmed/s, "
-                    + $"p50 {measured.P50:0} ms, p99 {measured.P99:0} ms, {measured.Commits:0.0} commits per reservation");
+                foreach (var level in plan.Customers.Select(booking.With))
+                {
+                    var measured = await MeasureAsync(system, level, cancellation);
+                    Console.WriteLine($"round {round}, {system.LabelOf(level.Concurrent)} customers: {measured.PerSecond:0} confirmed/s, "
+                        + $"p50 {measured.P50:0} ms, p99 {measured.P99:0} ms, {measured.Commits:0.0} commits per reservation");
+                }
             }
             await bare.StartRoundAsync();
             bareSpeed.Add((await bare.MeasureAsync(null, plan.Bare)).PerSecond);
@@ -66,13 +65,15 @@ internal static class ReservationsBenchmark
             reservations to warm up. Median (minimum–maximum). The bare saga in the same rounds: {new Samples(bareSpeed).ToText("0")}
             sagas/s, p50 {new Samples(bareLatency).ToText("0.0")} ms at {ReservationsRunPlan.BareRate}/s.
 
-            {TableOf(rounds, new Samples(bareSpeed).Median, new Samples(bareLatency).Median)}
+            {TableOf(systems, new Samples(bareSpeed).Median, new Samples(bareLatency).Median)}
             """;
         Console.WriteLine();
         Console.WriteLine(text);
         if (booking.Write)
-            await WriteAsync(rounds[plan.Customers[^1]], text);
-        List<string> faults = [.. await FaultsAsync(cluster, plan.All, seats), .. bare.Faults];
+            await WriteAsync(systems[0].Rounds[plan.Customers[^1]], text);
+        List<string> faults = [.. bare.Faults];
+        foreach (var system in systems)
+            faults.AddRange(await FaultsAsync(system.System, plan.All, system.Seats));
         faults.ForEach(fault => Console.Error.WriteLine($"benchmarks: wrong total: {fault}"));
         Console.WriteLine(faults.Count == 0 ? "Totals are right: every reservation is confirmed and paid, and as many seats are sold."
             : "Totals are wrong.");
@@ -80,38 +81,52 @@ internal static class ReservationsBenchmark
     }
 
     // The halls of the demo data are too small for many customers. Returns the number of all seats.
-    private static async Task<int> AddSeatsAsync(Cluster cluster, ReservationsRunPlan plan)
+    private static async Task<int> AddSeatsAsync(IBookingSystem system, ReservationsRunPlan plan)
     {
         var sold = plan.Booking.SoldConcerts * plan.Booking.Schedules;
-        var more = Math.Max(0, (plan.All + sold - 1) / sold - ReservationsPlan.SeatsPerSchedule);
-        await using var command = cluster.DatabaseOf("seats").CreateCommand("""
+        var more = Math.Max(1, (plan.All + sold - 1) / sold - ReservationsPlan.SeatsPerSchedule);
+        await system.ChangeAsync("seats", $"""
             INSERT INTO "Seats" ("ScheduleId", "Number", "Price", "Status")
-            SELECT "ScheduleId", "TotalSeats" + n, 100, 'Available' FROM "Schedules", generate_series(1, $1) AS n
+            WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {more})
+            SELECT "ScheduleId", "TotalSeats" + n, 100, 'Available' FROM "Schedules" CROSS JOIN numbers
             """);
-        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = more });
-        await command.ExecuteNonQueryAsync();
-        await using var count = cluster.DatabaseOf("seats").CreateCommand("""
-            UPDATE "Schedules" SET "TotalSeats" = "TotalSeats" + $1, "AvailableSeats" = "AvailableSeats" + $1, "Version" = "Version" + 1
+        var schedules = await system.ChangeAsync("seats", $"""
+            UPDATE "Schedules"
+            SET "TotalSeats" = "TotalSeats" + {more}, "AvailableSeats" = "AvailableSeats" + {more}, "Version" = "Version" + 1
             """);
-        count.Parameters.Add(new NpgsqlParameter<int> { TypedValue = more });
-        return await count.ExecuteNonQueryAsync() * (ReservationsPlan.SeatsPerSchedule + more);
+        return schedules * (ReservationsPlan.SeatsPerSchedule + more);
     }
 
-    public static HttpClient ClientOf(Cluster cluster, ReservationsPlan plan) =>
-        new(new SocketsHttpHandler { MaxConnectionsPerServer = 4 * plan.Concurrent }) { BaseAddress = cluster.Gateway };
+    public static HttpClient ClientOf(IBookingSystem system, ReservationsPlan plan) =>
+        new(new SocketsHttpHandler { MaxConnectionsPerServer = 4 * plan.Concurrent }) { BaseAddress = system.Gateway };
+
+    private static async Task<ReservationsRound> MeasureAsync(
+        MeasuredSystem measured, ReservationsPlan level, CancellationToken cancellation)
+    {
+        var system = measured.System;
+        using var http = ClientOf(system, level);
+        // Signing in, charging and waiting happen before the measurement.
+        var customers = await SignInAsync(http, level, level.Reservations, cancellation);
+        var commits = await system.CommitsAsync();
+        var round = await MeasureAsync(customers, system, level, measured.Reserved, cancellation);
+        round = round with { Commits = (await system.CommitsAsync() - commits) / level.Reservations };
+        measured.Reserved += level.Reservations;
+        measured.Rounds[level.Concurrent].Add(round);
+        return round;
+    }
 
     public static async Task WarmAsync(HttpClient http, ReservationsPlan plan, CancellationToken cancellation) =>
         await ReserveAsync(await SignInAsync(http, plan, plan.Warm, cancellation), plan, 0, plan.Warm, cancellation);
 
     public static async Task<ReservationsRound> MeasureAsync(
-        BookingCustomer[] customers, Cluster cluster, ReservationsPlan plan, int first, CancellationToken cancellation)
+        BookingCustomer[] customers, IBookingSystem system, ReservationsPlan plan, int first, CancellationToken cancellation)
     {
-        var before = cluster.CpuTimes();
+        var before = system.CpuTimes();
         before[Client] = CpuTime.Of(Environment.ProcessId);
         var watch = Stopwatch.StartNew();
         double[] latencies = [.. (await ReserveAsync(customers, plan, first, plan.Reservations, cancellation)).Order()];
         var seconds = watch.Elapsed.TotalSeconds;
-        var after = cluster.CpuTimes();
+        var after = system.CpuTimes();
         after[Client] = CpuTime.Of(Environment.ProcessId);
         return new ReservationsRound(plan.Reservations / seconds, Samples.Percentile(latencies, 0.5), Samples.Percentile(latencies, 0.99),
             double.NaN,
@@ -154,35 +169,39 @@ internal static class ReservationsBenchmark
         return latencies;
     }
 
-    public static async Task<List<string>> FaultsAsync(Cluster cluster, int all, int seats)
+    public static async Task<List<string>> FaultsAsync(IBookingSystem system, int all, int seats)
     {
-        var paid = await cluster.NumberAsync("orchestrator", "SELECT coalesce(sum(\"TotalPrice\"), 0)::bigint FROM \"Reservations\"");
-        var charged = await cluster.NumberAsync("points",
-            "SELECT coalesce(sum(\"Amount\"), 0)::bigint FROM \"LedgerEntries\" WHERE \"Kind\" = 'Charge'");
+        var paid = await system.NumberAsync("orchestrator",
+            "SELECT CAST(coalesce(sum(\"TotalPrice\"), 0) AS bigint) FROM \"Reservations\"");
+        var charged = await system.NumberAsync("points",
+            "SELECT CAST(coalesce(sum(\"Amount\"), 0) AS bigint) FROM \"LedgerEntries\" WHERE \"Kind\" = 'Charge'");
         (string What, string Owner, string Sql, long Expected)[] totals =
         [
             ("reservations", "orchestrator", "SELECT count(*) FROM \"Reservations\"", all),
             ("confirmed reservations", "orchestrator", "SELECT count(*) FROM \"Reservations\" WHERE \"CurrentState\" = 'Confirmed'", all),
             ("remaining outbox messages", "orchestrator", "SELECT count(*) FROM \"OutboxMessage\"", 0),
             ("seats with an owner", "seats", "SELECT count(*) FROM \"Seats\" WHERE \"ReservationId\" IS NOT NULL", all),
-            ("available seats", "seats", "SELECT sum(\"AvailableSeats\")::bigint FROM \"Schedules\"", seats - all),
+            ("available seats", "seats", "SELECT CAST(sum(\"AvailableSeats\") AS bigint) FROM \"Schedules\"", seats - all),
             ("payments", "payments", "SELECT count(*) FROM \"Payments\"", all),
-            ("remaining points", "points", "SELECT sum(\"Balance\")::bigint FROM \"Accounts\"", charged - paid)
+            ("remaining points", "points", "SELECT CAST(sum(\"Balance\") AS bigint) FROM \"Accounts\"", charged - paid)
         ];
         var faults = new List<string>();
         foreach (var (what, owner, sql, expected) in totals)
         {
-            if (await cluster.NumberAsync(owner, sql) is var found && found != expected)
+            if (await system.NumberAsync(owner, sql) is var found && found != expected)
                 faults.Add($"{what}: {found}, expected {expected}");
         }
         return faults;
     }
 
-    private static string TableOf(Dictionary<int, List<ReservationsRound>> levels, double bareSpeed, double bareLatency)
+    private static string TableOf(List<MeasuredSystem> systems, double bareSpeed, double bareLatency)
     {
-        var table = new Table(["customers", .. levels.Keys.Select(customers => $"{customers}")]);
+        var levels = systems.SelectMany(system => system.Rounds.Select(level => (Label: system.LabelOf(level.Key), Rounds: level.Value)))
+            .ToList();
+        var table = new Table(["customers", .. levels.Select(level => level.Label)]);
         void Add(string name, string format, Func<ReservationsRound, double> figure) =>
-            table.Add([name, .. levels.Values.Select(rounds => new Samples(rounds.Select(figure)).ToText(format))]);
+            table.Add([name, .. levels.Select(level => level.Rounds.Select(figure).Any(double.IsNaN) ? "–"
+                : new Samples(level.Rounds.Select(figure)).ToText(format))]);
         Add("confirmed/s", "0", round => round.PerSecond);
         Add("confirmed/s ÷ bare sagas/s", "0.00", round => round.PerSecond / bareSpeed);
         Add("p50 ms, request to confirmed", "0", round => round.P50);
@@ -190,8 +209,14 @@ internal static class ReservationsBenchmark
         Add("p99 ms", "0", round => round.P99);
         Add("commits per reservation", "0.0", round => round.Commits);
         Add("CPU ms per reservation, all", "0.0", round => round.Cpu.Values.Sum());
-        foreach (var process in levels.Values.First()[0].Cpu.Keys)
-            Add($"CPU ms, {process}", "0.0", round => round.Cpu[process]);
+        foreach (var process in systems.SelectMany(system => system.Rounds.Values.First()[0].Cpu.Keys).Distinct())
+            Add($"CPU ms, {process}", "0.0", round => round.Cpu.GetValueOrDefault(process, double.NaN));
+        foreach (var other in systems.Skip(1))
+        {
+            table.Add(["confirmed/s ÷ the cluster's, same round", .. systems.SelectMany(system => system.Rounds.Select(level =>
+                system != other ? "–" : new Samples(level.Value.Zip(systems[0].Rounds[level.Key],
+                    (round, cluster) => round.PerSecond / cluster.PerSecond)).ToText("0.00")))]);
+        }
         return table.ToString();
     }
 
@@ -205,4 +230,20 @@ internal static class ReservationsBenchmark
         await PerformanceDocument.WriteAsync("reservations",
             $"{text}\n{await PerformanceDocument.WritePictureAsync("reservations-cpu", "Processor time of a reservation", cost)}");
     }
+}
+
+/// <summary>A form of the product, and its rounds for each number of customers.</summary>
+internal sealed class MeasuredSystem(string name, IBookingSystem system, int seats, ReservationsRunPlan plan)
+{
+    public IBookingSystem System => system;
+
+    public int Seats => seats;
+
+    /// <summary>The reservations so far.</summary>
+    public int Reserved { get; set; } = plan.Booking.Warm;
+
+    public Dictionary<int, List<ReservationsRound>> Rounds { get; } =
+        plan.Customers.ToDictionary(customers => customers, _ => new List<ReservationsRound>());
+
+    public string LabelOf(int customers) => name.Length == 0 ? $"{customers}" : $"{name}, {customers}";
 }

@@ -23,7 +23,8 @@ internal sealed record ReservationsPlan(int Rounds, int Reservations, int Warm, 
 /// <param name="Booking">The reservations, with the largest number of customers.</param>
 /// <param name="Customers">The numbers of customers who reserve at a time.</param>
 /// <param name="Sagas">Sagas of a burst of the bare saga.</param>
-internal sealed record ReservationsRunPlan(ReservationsPlan Booking, int[] Customers, int Sagas)
+/// <param name="AllInOne">Whether AllInOne takes turns with the cluster.</param>
+internal sealed record ReservationsRunPlan(ReservationsPlan Booking, int[] Customers, int Sagas, bool AllInOne)
 {
     /// <summary>The steady load of the bare saga, per second.</summary>
     public const int BareRate = 10;
@@ -47,12 +48,13 @@ internal static class ReservationsCommand
         var schedules = SagaCommand.Positive("--dates", "Schedules on sale of each of the three concerts; fewer cause more conflicts.",
             ReservationsPlan.SchedulesPerConcert);
         var one = new Option<bool>("--one-schedule") { Description = "All seats are of one schedule." };
+        var allInOne = new Option<bool>("--all-in-one") { Description = "Measures AllInOne on SQLite too, in the same rounds." };
         var sagas = SagaCommand.Positive("--sagas", "Sagas of each burst of the bare saga, which is measured in each round.", 2000);
         var write = new Option<bool>("--write") { Description = "Writes the result into docs/performance.md and docs/images." };
         var command = new Command("reservations",
             "Whole reservations through the cluster's gateway, and their ratio to the bare saga. Build the solution in Release first.")
         {
-            rounds, reservations, warm, customers, schedules, one, sagas, write
+            rounds, reservations, warm, customers, schedules, one, allInOne, sagas, write
         };
         command.SetAction((parsed, cancellation) =>
         {
@@ -63,7 +65,8 @@ internal static class ReservationsCommand
             { SoldConcerts = isOne ? 1 : ReservationsPlan.Concerts };
             return booking.Schedules > ReservationsPlan.SchedulesPerConcert
                 ? throw new BenchmarkException($"--dates is out of range; allowed: 1 to {ReservationsPlan.SchedulesPerConcert}.")
-                : ReservationsBenchmark.RunAsync(new ReservationsRunPlan(booking, levels, parsed.GetValue(sagas)), cancellation);
+                : ReservationsBenchmark.RunAsync(
+                    new ReservationsRunPlan(booking, levels, parsed.GetValue(sagas), parsed.GetValue(allInOne)), cancellation);
         });
         return command;
     }

@@ -100,19 +100,22 @@ internal sealed class Handlers(World world, List<Envelope> broker, List<object> 
         broker.AddRange(outcomes.Select(outcome => new Envelope(Guid.CreateVersion7(), outcome.Reply)));
     }
 
-    /// <returns>The reservation; null if the request was refused.</returns>
-    public async Task<Guid?> BookAsync(string userId, Guid key, ReservationRequest request)
+    /// <summary>Admits requests together.</summary>
+    /// <returns>The reservation of each; null if the request was refused.</returns>
+    public async Task<Guid?[]> BookAsync(params (Guid Key, string UserId, ReservationRequest Request)[] requests)
     {
         await using var database = world.Orchestrator();
         List<SentMessage> sent = [];
         // The outbox drops the messages of a round that was rolled back.
         Flow.Current!.Committing = () => Commit(sent.Where(item => database.Reservations.Local.Any(row =>
             row.CorrelationId == ((RequestReservation)item.Message).ReservationId)));
-        var admission = new ReservationAdmission(database, RecordedMessages.Of(request, sent), new AnswerSignal(null!), world.Gate,
+        var admission = new ReservationAdmission(database, RecordedMessages.Of(requests, sent), new AnswerSignal(null!), world.Gate,
             new SeatLimit(4), world.Refusals, Options.Create(world.Machine.Options), _clock);
-        var result = await admission.AdmitAsync(request, new Caller(userId, null, null), new IdempotencyKey(key),
-            new DefaultHttpContext().Response, CancellationToken.None);
-        return result.Refusal is null ? result.ReservationId : null;
+        using var lockWait = new LockWait(Timeout.InfiniteTimeSpan);
+        var outcomes = await admission.HandleAsync([.. requests.Select(call => new ReserveCall(
+            call.Request, new Caller(call.UserId, null, null), call.Key, new DefaultHttpContext().Response))], lockWait);
+        return [.. outcomes.Select(outcome => (AdmissionResult)outcome.Reply)
+            .Select(result => result.Refusal is null ? result.ReservationId : (Guid?)null)];
     }
 
     private async Task TellSagaAsync(Envelope envelope)

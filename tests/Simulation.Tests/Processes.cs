@@ -1,7 +1,7 @@
 namespace ConcertSaga.Simulation.Tests;
 
 /// <summary>A sequence of choices that a seed or a failure repeats.</summary>
-internal interface IStory
+internal interface IStory : IDisposable
 {
     /// <summary>What has happened, in order.</summary>
     IReadOnlyList<string> Log { get; }

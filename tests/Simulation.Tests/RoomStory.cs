@@ -18,7 +18,7 @@ namespace ConcertSaga.Simulation.Tests;
 /// Customers of one waiting room with few slots, and two replicas that serve them and admit. Each choice lets a customer enter, poll, leave
 /// or buy, lets a replica look for due admissions or execute its next statement, moves the clock, or kills a replica.
 /// </summary>
-internal sealed class RoomStory : IStory, IDisposable
+internal sealed class RoomStory : IStory
 {
     private const int Capacity = 3;
     private const int BatchSize = 2;

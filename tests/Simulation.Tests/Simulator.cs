@@ -47,9 +47,9 @@ internal static class Simulator
         int Kind() => favoured.Length > 0 && random.Next(3) == 0 ? favoured[random.Next(favoured.Length)] : random.Next(100);
     }
 
-    private static (string? Violation, IReadOnlyList<string> Log) Play(IStory story, List<(int Kind, int Index)> choices)
+    private static (string? Violation, IReadOnlyList<string> Log) Play(IStory played, List<(int Kind, int Index)> choices)
     {
-        using var resources = story as IDisposable;
+        using var story = played;
         try
         {
             foreach (var (kind, index) in choices)

@@ -133,6 +133,9 @@ internal sealed class Story : IStory
         Check(false, $"not all end: {string.Join(", ", Rows().Select(row => $"{row.CurrentState} until {row.Deadline}"))}");
     }
 
+    // A story that ends early leaves transactions open.
+    public void Dispose() => _processes.KillAll();
+
     public List<Reservation> Rows()
     {
         using var database = _world.Orchestrator();
@@ -190,10 +193,17 @@ internal sealed class Story : IStory
                 new ReservationRequest(ScheduleId, numbers[..(1 + (index / 36 % 2))], index / 72 % 2 == 0)));
         }
         var request = index % 3 > 0 ? Requests[^1] : Requests[index / 3 % Requests.Count];
-        _processes.Start("Orchestrator", $"books {string.Join(',', request.Request.SeatNumbers)} for {request.UserId}", async () =>
+        // Every fourth call shares its transaction with another or with a copy of itself.
+        (Guid Key, string UserId, ReservationRequest Request)[] calls =
+            index % 4 > 0 ? [request] : [request, Requests[index / 4 % Requests.Count]];
+        var work = string.Join(" and ", calls.Select(call => $"{string.Join(',', call.Request.SeatNumbers)} for {call.UserId}"));
+        _processes.Start("Orchestrator", $"books {work}", async () =>
         {
-            if (await _handlers.BookAsync(request.UserId, request.Key, request.Request) is { } id)
-                (Booked.TryGetValue(request.Key, out var known) ? known : Booked[request.Key] = []).Add(id);
+            foreach (var (call, id) in calls.Zip(await _handlers.BookAsync(calls)))
+            {
+                if (id is { } reservation)
+                    (Booked.TryGetValue(call.Key, out var known) ? known : Booked[call.Key] = []).Add(reservation);
+            }
         });
     }
 

@@ -7,6 +7,9 @@ namespace ConcertSaga.Browser.Tests.Console;
 [Collection(ConsoleCollection.Name)]
 public sealed class ConsoleTests(Browser browser, ConsoleSite site, Story story)
 {
+    // Of the window.
+    private const int Desktop = 1360, Phone = 390, Height = 860;
+
     private static readonly (string Path, string Name)[] Pages =
     [
         ("/ops", "overview"), ("/ops/reservations", "reservations"), ("/ops/customers?userId=fan-1", "customer"),
@@ -18,24 +21,27 @@ public sealed class ConsoleTests(Browser browser, ConsoleSite site, Story story)
     ];
 
     [Theory]
-    [InlineData("en-GB", ColorScheme.Light)]
-    [InlineData("ko-KR", ColorScheme.Dark)]
-    [InlineData("ko-KR", ColorScheme.Light, 390)]
-    [InlineData("en-GB", ColorScheme.Dark, 390)]
-    public async Task Pages_InBothLanguagesAndSchemes_AreAccessibleAndRefuseNothing(string language, ColorScheme scheme, int width = 1360)
+    [InlineData("en-GB", ColorScheme.Light, Desktop, Phone)]
+    [InlineData("ko-KR", ColorScheme.Dark, Phone, Desktop)]
+    public async Task Pages_InBothLanguagesAndSchemes_AreAccessibleAndRefuseNothing(
+        string language, ColorScheme scheme, int width, int otherWidth)
     {
         await using var console = await ConsoleWindow.SignInAsync(browser, site, language, scheme);
-        await console.Page.SetViewportSizeAsync(width, 860);
         var tag = $"{language[..2]}-{scheme}-{width}".ToLowerInvariant();
         foreach (var (path, name) in Pages.Append(($"/ops/reservations/{story.Confirmed}", "reservation"))
             .Append(($"/ops/reservations/{story.Waiting}", "reservation-waiting")))
+            await VisitAsync(path, name, 200);
+        await VisitAsync("/ops/reservations/nonsense", "missing", 404);
+        Assert.Equal(language[..2], await console.Page.Locator("html").GetAttributeAsync("lang"));
+
+        async Task VisitAsync(string path, string name, int status)
         {
-            await console.VisitAsync(path, $"{name}-{tag}");
+            await console.Page.SetViewportSizeAsync(width, Height);
+            await console.VisitAsync(path, $"{name}-{tag}", status);
+            await console.CheckWidthAsync();
+            await console.Page.SetViewportSizeAsync(otherWidth, Height);
             await console.CheckWidthAsync();
         }
-        await console.VisitAsync("/ops/reservations/nonsense", $"missing-{tag}", 404);
-        await console.CheckWidthAsync();
-        Assert.Equal(language[..2], await console.Page.Locator("html").GetAttributeAsync("lang"));
     }
 
     [Fact]

@@ -33,7 +33,7 @@ internal sealed class ChaosCounts
 internal sealed class ChaosRun(int seed, Action<string> log, IReadOnlyCollection<FaultKind>? only = null) : IAsyncDisposable
 {
     /// <summary>From the end of the last fault until everything works again.</summary>
-    public static readonly TimeSpan MaxRecovery = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan MaxRecovery = TimeSpan.FromMinutes(2);
 
     // The demo data has two schedules for each of so many rounds, without those of the small waiting room.
     private const int RoundsPerSystem = 25;
@@ -41,12 +41,14 @@ internal sealed class ChaosRun(int seed, Action<string> log, IReadOnlyCollection
     private const int FirstImport = 1000;
 
     // Short waits, so that repairs of the background take part in each round.
-    private static readonly Dictionary<string, string> Settings = new((KeyValuePair<string, string>[])
-    [
-        new("Reservation:HoldDuration", "00:00:08"), new("Reservation:StepTimeout", "00:00:02"),
-        new("DataPlatform:LeaseDuration", "00:00:10"), new("DataPlatform:Timeout", "00:00:03"),
-        new("DataPlatform:ReconciliationInterval", "00:00:05")
-    ]);
+    private static readonly Dictionary<string, string> Settings = new()
+    {
+        ["Reservation:HoldDuration"] = "00:00:08",
+        ["Reservation:StepTimeout"] = "00:00:02",
+        ["DataPlatform:LeaseDuration"] = "00:00:10",
+        ["DataPlatform:Timeout"] = "00:00:03",
+        ["DataPlatform:ReconciliationInterval"] = "00:00:05"
+    };
 
     private readonly Queue<FaultKind> _deck = new();
     private readonly Random _dealer = new(seed);

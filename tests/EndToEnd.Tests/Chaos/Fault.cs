@@ -36,5 +36,8 @@ internal enum FaultKind
     Messages,
 
     /// <summary>The clock of one part jumps or drifts.</summary>
-    Clock
+    Clock,
+
+    /// <summary>A process has hardly more memory than it needs to start.</summary>
+    Memory
 }

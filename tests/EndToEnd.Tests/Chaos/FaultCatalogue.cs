@@ -8,7 +8,10 @@ namespace ConcertSaga.EndToEnd.Tests.Chaos;
 /// <summary>Makes the faults of a system. All random choices come from the caller, so a seed repeats them.</summary>
 internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer database, RabbitMqServer broker, Clocks? clocks)
 {
-    private const string Ballast = "ballast";
+    private const string Ballast = "ballast", HeapLimit = "DOTNET_GCHeapHardLimit";
+
+    // In megabytes. With less, no process starts.
+    private const int MinHeap = 16, MaxHeap = 32;
 
     private static readonly string[] Changes =
         ["default_transaction_read_only = on", "commit_siblings = 0, commit_delay = 100000"];
@@ -39,12 +42,13 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
         FaultKind.Kill => Kill(random),
         FaultKind.Pause => Pause(Parts[random.Next(Parts.Count)]),
         FaultKind.RollingRestart => RestartAll(),
-        FaultKind.Network => Damage(random),
-        FaultKind.Database => Damage(random.Next(4)),
+        FaultKind.Network => DamageNetwork(random),
+        FaultKind.Database => DamageDatabase(random.Next(4)),
         FaultKind.DiskFull => FillDisk(random.Next(2) == 0),
         FaultKind.Broker => Block(random.Next(3)),
         FaultKind.Messages => Steal(random),
         FaultKind.Clock => Shift(random),
+        FaultKind.Memory => Starve(Processes[random.Next(Processes.Length)], random.Next(MinHeap, MaxHeap)),
         _ => throw new ArgumentOutOfRangeException(nameof(kind))
     };
 
@@ -93,7 +97,7 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
         }
     }, () => Task.CompletedTask);
 
-    private Fault Damage(Random random)
+    private Fault DamageNetwork(Random random)
     {
         var state = Broken[random.Next(Broken.Length)];
         var link = system.Links.Keys.ElementAt(random.Next(system.Links.Count));
@@ -112,7 +116,7 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
         }
     }
 
-    private Fault Damage(int choice)
+    private Fault DamageDatabase(int choice)
     {
         var connections = new List<NpgsqlConnection>();
         return choice switch
@@ -190,12 +194,12 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
 
     private Fault Block(int choice) => choice switch
     {
-        0 => Of("no memory", ["set_vm_memory_high_watermark", "0.00001"], ["set_vm_memory_high_watermark", "0.4"]),
-        1 => Of("no disk", ["set_disk_free_limit", "900000GB"], ["set_disk_free_limit", "50MB"]),
-        _ => Of("connections closed", ["close_all_connections", "--global", "chaos"], [])
+        0 => ByCommand("no memory", ["set_vm_memory_high_watermark", "0.00001"], ["set_vm_memory_high_watermark", "0.4"]),
+        1 => ByCommand("no disk", ["set_disk_free_limit", "900000GB"], ["set_disk_free_limit", "50MB"]),
+        _ => ByCommand("connections closed", ["close_all_connections", "--global", "chaos"], [])
     };
 
-    private Fault Of(string name, string[] begin, string[] end) =>
+    private Fault ByCommand(string name, string[] begin, string[] end) =>
         new(FaultKind.Broker, $"{ClusterSystem.Broker}: {name}", [ClusterSystem.Broker], () => broker.AdministerAsync(begin),
             () => end.Length == 0 ? Task.CompletedTask : broker.AdministerAsync(end));
 
@@ -237,6 +241,26 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
         return new Fault(FaultKind.Clock, FormattableString.Invariant($"clock of {part} {offset:+0;-0} s"), [part],
             () => clocks!.SetAsync(part, offset), () => clocks!.SetAsync(part, 0));
     }
+
+    private Fault Starve(string part, int megabytes) =>
+        new(FaultKind.Memory, $"{part} with a heap of {megabytes} MB", [part], async () =>
+        {
+            Settings.CheckExit(part, await system.StopAsync(part), system.OutputOf(part));
+            system.Set(part, HeapLimit, $"{megabytes << 20:x}");
+            try
+            {
+                await system.StartAsync(part);
+            }
+            catch (InvalidOperationException)
+            {
+                // It ended during its start.
+            }
+        }, async () =>
+        {
+            system.Set(part, HeapLimit, null);
+            await system.KillAsync(part);
+            await StartAsync(part);
+        });
 
     // What a broken server refuses or answers with its end.
     private static async Task TryAsync(Func<Task> act)

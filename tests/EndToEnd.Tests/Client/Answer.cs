@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text.Json;
 
 namespace ConcertSaga.EndToEnd.Tests.Client;
@@ -28,6 +29,10 @@ public sealed record Answer(int Status, JsonElement Body, HttpResponseHeaders He
 
     /// <summary>A number of the body.</summary>
     public long Number(string name) => Body.GetProperty(name).GetInt64();
+
+    /// <summary>Whether a request failed without an answer, as it may while the system is broken.</summary>
+    public static bool IsMissing(Exception exception) =>
+        exception is HttpRequestException or TaskCanceledException or IOException or SocketException or TimeoutException;
 
     /// <inheritdoc />
     public override string ToString() => $"{Status} {(Body.ValueKind == JsonValueKind.Undefined ? "" : Body.GetRawText())}";

@@ -333,7 +333,7 @@ internal sealed class OperatorCrowd : IDisposable
         {
             return await ask() is { Status: not (429 or 503) } answer && !(_clocksDiffer && answer.Status == 401) ? answer : null;
         }
-        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or IOException or SocketException)
+        catch (Exception exception) when (Answer.IsMissing(exception))
         {
             return null;
         }

@@ -257,8 +257,7 @@ internal sealed class ShopperCrowd : IDisposable
                     return answer;
                 reason = $"{answer.Status} {answer.Code}";
             }
-            catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or IOException
-                or System.Net.Sockets.SocketException or TimeoutException)
+            catch (Exception exception) when (Answer.IsMissing(exception))
             {
                 reason = exception is HttpRequestException { StatusCode: { } status } ? $"{(int)status} {exception.Message}"
                     : exception.Message;

@@ -20,7 +20,7 @@ public sealed class ClusterSystem : ISystem
     public const string Database = "PostgreSQL";
 
     /// <summary>The data platform, as the end of a link.</summary>
-    public const string Platforms = "Data platform";
+    public const string DataPlatform = "Data platform";
 
     /// <summary>The caller of the public address.</summary>
     public const string Customers = "Customers";
@@ -170,6 +170,9 @@ public sealed class ClusterSystem : ISystem
             _processes[part].Resume();
     }
 
+    /// <summary>Sets an environment variable of a process for its next start; null removes it.</summary>
+    public void Set(string part, string variable, string? value) => _processes[part].Set(variable, value);
+
     /// <summary>Whether a process has ended.</summary>
     public bool HasExited(string part) => !IsServer(part) && _processes[part].HasExited;
 
@@ -247,15 +250,20 @@ public sealed class ClusterSystem : ISystem
 
         var broker = new Uri(_settings!.Broker);
         Add(Customers, Gateway, AddressOf(Gateway));
-        Add(Relay, Platforms, Platform.Address);
+        Add(Relay, DataPlatform, Platform.Address);
         foreach (var from in Processes)
         {
             Add(from, Broker, broker);
             if (_databases.TryGetValue(from, out var database))
                 Add(from, Database, new Uri($"tcp://127.0.0.1:{new NpgsqlConnectionStringBuilder(database).Port}"));
         }
-        foreach (var (from, to) in ProductSettings.Calls)
-            Add(from, to, AddressOf(to));
+        foreach (var from in Processes)
+        {
+            var arguments = _settings.ArgumentsOf(from).ToList();
+            bool Calls(string to) => arguments.Exists(argument => argument.EndsWith($"={AddressOf(to)}", StringComparison.Ordinal));
+            foreach (var to in Processes.Where(Calls))
+                Add(from, to, AddressOf(to));
+        }
     }
 
     // With links, each process has addresses of its own for all others.
@@ -266,7 +274,7 @@ public sealed class ClusterSystem : ISystem
             : new NpgsqlConnectionStringBuilder(owner.Value) { Port = _links[(part, Database)].Port }.ConnectionString),
         Addresses = _addresses.ToDictionary(other => other.Key, other =>
             _links.TryGetValue((part, other.Key), out var link) ? At(link, other.Value) : other.Value),
-        Destination = part == Relay ? At(_links[(Relay, Platforms)], Platform.Address) : Platform.Address
+        Destination = part == Relay ? At(_links[(Relay, DataPlatform)], Platform.Address) : Platform.Address
     };
 
     // A process gets only its own settings, so a change restarts no other process.

@@ -53,7 +53,8 @@ internal static class ManyReservations
             ? $"strftime('%Y-%m-%d %H:%M:%S', '{start.UtcDateTime:s}', printf('%+d {unit}', {amount}))"
             : $"timestamptz '{start.UtcDateTime:s}Z' + ({amount}) * interval '1 {unit}'";
 
-    private static string NewId(OrchestratorDbContext database) => database.Database.GetProvider() == DatabaseProvider.Sqlite
+    /// <summary>An SQL expression for a new id.</summary>
+    public static string NewId(OrchestratorDbContext database) => database.Database.GetProvider() == DatabaseProvider.Sqlite
         ? "upper(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || "
             + "hex(randomblob(6)))"
         : "gen_random_uuid()";

@@ -1,9 +1,11 @@
 using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Shared.Hosting.Databases;
 using ConcertSaga.Shared.Hosting.Http;
+using ConcertSaga.Shared.Hosting.Messaging;
 using ConcertSaga.Testing;
 using ConcertSaga.Testing.Servers;
 using ConcertSaga.Testing.Services;
+using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -86,6 +88,44 @@ public sealed class QueryPlanTests(PostgreSqlServer server)
         });
     }
 
+    /// <summary>However many reservations there are, booking calls read those of their keys, users and passes.</summary>
+    [Theory, MemberData(nameof(Providers))]
+    public async Task Admission_AmongManyReservations_UsesItsIndexes(DatabaseProvider provider)
+    {
+        var sent = new SentStatements();
+        await using var orchestrator = await StartAsync(provider, sent);
+        await orchestrator.WithAsync<OrchestratorDbContext, bool>(FillWithKeysAsync);
+
+        foreach (var count in new[] { 1, 64 })
+        {
+            sent.Clear();
+            using var lockWait = new LockWait(Limit);
+            await orchestrator.WithAsync<ReservationAdmission, bool>(async admission =>
+            {
+                var outcomes = await admission.HandleAsync([.. Enumerable.Range(0, count).Select(_ => new ReserveCall(
+                    new ReservationRequest(1, [1], false), new Caller($"new-{Guid.CreateVersion7()}", Guid.CreateVersion7(), 1),
+                    Guid.CreateVersion7(), new DefaultHttpContext().Response))], lockWait);
+                Assert.All(outcomes, outcome => Assert.NotNull(((AdmissionResult)outcome.Reply).Added));
+                return true;
+            });
+            await orchestrator.WithAsync<OrchestratorDbContext, bool>(async database =>
+            {
+                await database.Database.OpenConnectionAsync();
+                await CheckAsync(database, "UNION ALL",
+                    "IX_Reservations_UnpaidUserId", "IX_Reservations_UserId_IdempotencyKey");
+                await CheckAsync(database, "\"QueueTokenId\" IS NOT NULL", "IX_Reservations_QueueTokenId");
+                return true;
+            });
+        }
+
+        async Task CheckAsync(OrchestratorDbContext database, string text, params string[] indexes)
+        {
+            var statement = sent.All.First(other => other.Text.Contains(text, StringComparison.Ordinal));
+            var plan = await QueryPlans.OfAsync(database.Database.GetDbConnection(), statement);
+            Assert.True(plan.Scans.Count == 0 && indexes.All(plan.Indexes.Contains), $"{statement.Text}\n{plan.Text}");
+        }
+    }
+
     private async Task<RunningService> StartAsync(DatabaseProvider provider, SentStatements sent)
     {
         IConfiguration? configuration = null;
@@ -120,6 +160,21 @@ public sealed class QueryPlanTests(PostgreSqlServer server)
         await ManyReservations.AddAsync(database, Rows, [Row(ReservationStates.Failed, now), confirmed],
             "CASE WHEN i % 50 = 0 THEN 'Failed' ELSE 'Confirmed' END", ("UserId", $"'user-' || i % {Users}"),
             ("CreatedAt", at), ("UpdatedAt", at), ("ConfirmedAt", $"CASE WHEN \"ConfirmedAt\" IS NOT NULL THEN {at} END"));
+        await database.Database.ExecuteSqlRawAsync("ANALYZE");
+        return true;
+    }
+
+    // One reservation in twenty is unpaid.
+    private static async Task<bool> FillWithKeysAsync(OrchestratorDbContext database)
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        var (waiting, confirmed) = (Row(ReservationStates.AwaitingPayment, now), Row(ReservationStates.Confirmed, now));
+        (waiting.Deadline, waiting.IdempotencyKey) = (now.AddHours(1), Guid.CreateVersion7());
+        (confirmed.ConfirmedAt, confirmed.IdempotencyKey) = (now, Guid.CreateVersion7());
+        await ManyReservations.AddAsync(database, Rows, [waiting, confirmed],
+            "CASE WHEN i % 20 = 0 THEN 'AwaitingPayment' ELSE 'Confirmed' END", ("UserId", $"'user-' || i % {Rows / 5}"),
+            ("UnpaidUserId", $"CASE WHEN i % 20 = 0 AND i < {Rows / 5} THEN 'user-' || i END"),
+            ("QueueTokenId", ManyReservations.NewId(database)));
         await database.Database.ExecuteSqlRawAsync("ANALYZE");
         return true;
     }

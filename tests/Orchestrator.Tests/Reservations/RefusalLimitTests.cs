@@ -32,6 +32,19 @@ public sealed class RefusalLimitTests
     }
 
     [Fact]
+    public async Task Reserve_RefusedManyTimesAtOnce_MustWait()
+    {
+        await using var host = await LimitedAsync(3);
+        var user = host.User();
+        await user.HoldAsync();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => user.ReserveAsync()));
+
+        Assert.Equal(3, answers.Count(answer => answer.Code == "RESERVATION_IN_PROGRESS"));
+        Assert.Equal(1 + 3, await RowsOfAsync(host, user));
+    }
+
+    [Fact]
     public async Task Pay_RefusedRepeatedly_MustWait()
     {
         await using var host = await LimitedAsync(3);

@@ -1,6 +1,12 @@
 using ConcertSaga.Contracts.Seats;
+using ConcertSaga.Orchestrator.Reservations;
 using ConcertSaga.Orchestrator.Tests.Hosts;
+using ConcertSaga.Shared.Hosting.Failures;
+using ConcertSaga.Shared.Hosting.Http;
+using ConcertSaga.Shared.Hosting.Messaging;
+using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace ConcertSaga.Orchestrator.Tests.Reservations;
 
@@ -208,5 +214,126 @@ public sealed class ReservationAdmissionTests(OrchestratorHost host) : IClassFix
         Assert.False(reserved.IsReplay);
         Assert.NotEqual(refused.ReservationId, reserved.ReservationId);
         Assert.Equal(reserved.ReservationId, (await user.ReserveAsync(key: key, concertId: 3)).Is(201).ReservationId);
+    }
+
+    [Fact]
+    public async Task Group_OfCallsWithOneKey_MakesOneReservation()
+    {
+        var (userId, key) = ($"user-{Guid.CreateVersion7()}", Guid.CreateVersion7());
+
+        var results = await AdmitAsync(
+            CallOf(userId, key, 7, 8), CallOf(userId, key, 8, 7), CallOf(userId, key, 9), CallOf($"{userId}-other", key, 7));
+
+        Assert.Equal([false, true, false, false], results.Select(result => result.IsRepeat));
+        Assert.Equal(results[0].ReservationId, results[1].ReservationId);
+        Assert.Equal([null, null, 422, null], results.Select(result => result.Refusal?.StatusCode));
+        Assert.Equal(2, await RowsOfAsync(userId));
+    }
+
+    [Fact]
+    public async Task Group_OfOneCustomer_LeavesOneUnpaid()
+    {
+        var userId = $"user-{Guid.CreateVersion7()}";
+
+        var results = await AdmitAsync(CallOf(userId, Guid.CreateVersion7(), 7), CallOf(userId, Guid.CreateVersion7(), 8));
+
+        var rejected = await host.RowAsync(results[1].ReservationId);
+        Assert.Equal(("Rejected", "RESERVATION_IN_PROGRESS", results[0].ReservationId),
+            (rejected.CurrentState, rejected.FailureCode, rejected.BlockedBy));
+        Assert.Equal((true, false), (results[0].Added is not null, results[1].Added is not null));
+    }
+
+    [Fact]
+    public async Task Group_WithAPassThatHasBought_AdmitsTheOthers()
+    {
+        var user = host.User();
+        var pass = Guid.CreateVersion7();
+        (await user.ReserveAsync(Paying, pass: pass)).Is(201).Has("Confirmed");
+        var other = $"user-{Guid.CreateVersion7()}";
+
+        var results = await AdmitAsync(
+            CallOf(other, Guid.CreateVersion7(), 7), CallOf(user.Id, Guid.CreateVersion7(), pass, 8), CallOf(other, Guid.CreateVersion7()));
+
+        Assert.Equal([null, 410, 422], results.Select(result => result.Refusal?.StatusCode));
+        Assert.Equal((1, 1), (await RowsOfAsync(user.Id), await RowsOfAsync(other)));
+        await host.UntilItLeavesAsync(results[0].ReservationId, "Requested");
+    }
+
+    [Fact]
+    public async Task Group_ThatMeetsAConcurrentCall_FindsItsReservation()
+    {
+        var (first, second) = (NewCall(), NewCall());
+        AdmissionResult? other = null;
+
+        var results = await AdmitAsync([first, second], beforeInsert: () => other ??= AdmitAlone(first));
+
+        Assert.Equal([true, false], results.Select(result => result.IsRepeat));
+        Assert.Equal(other!.ReservationId, results[0].ReservationId);
+    }
+
+    [Fact]
+    public async Task Group_ThatMeetsConcurrentCallsTwice_FailsAndIsSplit()
+    {
+        ReserveCall[] calls = [NewCall(), NewCall(), NewCall()];
+        var others = new Queue<ReserveCall>(calls[..2]);
+
+        // CommandGroups then handles each call alone.
+        var failure = await Assert.ThrowsAsync<DbUpdateException>(
+            () => AdmitAsync(calls, beforeInsert: () => AdmitAlone(others.Dequeue())));
+
+        Assert.False(FailurePolicy.IsTransient(failure));
+        Assert.Equal(0, await RowsOfAsync(calls[2].Caller.UserId));
+    }
+
+    [Fact]
+    public async Task Group_OfRefusedCalls_LeavesOutdatedKeysAlone()
+    {
+        var user = host.User();
+        var key = Guid.CreateVersion7();
+        var outdated = (await user.ReserveAsync(Paying, key)).Is(201).Has("Confirmed").ReservationId;
+        await host.DatabaseAsync(async database =>
+        {
+            (await database.Reservations.SingleAsync(row => row.CorrelationId == outdated)).CreatedAt -= TimeSpan.FromHours(25);
+            return await database.SaveChangesAsync();
+        });
+
+        var results = await AdmitAsync(CallOf(user.Id, key), NewCall());
+
+        Assert.Equal([422, null], results.Select(result => result.Refusal?.StatusCode));
+        Assert.Equal(key, (await host.RowAsync(outdated)).IdempotencyKey);
+    }
+
+    private static ReserveCall NewCall() => CallOf($"user-{Guid.CreateVersion7()}", Guid.CreateVersion7(), 7);
+
+    private static ReserveCall CallOf(string userId, Guid key, params int[] seats) => CallOf(userId, key, null, seats);
+
+    private static ReserveCall CallOf(string userId, Guid key, Guid? pass, params int[] seats) =>
+        new(new ReservationRequest(31, seats, false), new Caller(userId, pass, null), key, new DefaultHttpContext().Response);
+
+    private Task<AdmissionResult[]> AdmitAsync(params ReserveCall[] calls) => AdmitAsync(calls, () => { });
+
+    private async Task<AdmissionResult[]> AdmitAsync(ReserveCall[] calls, Action beforeInsert)
+    {
+        await using var scope = host.Get<IServiceScopeFactory>().CreateAsyncScope();
+        using var lockWait = new LockWait(TimeSpan.FromSeconds(10));
+        var admission = ActivatorUtilities.CreateInstance<ReservationAdmission>(
+            scope.ServiceProvider, new MeddlingClock(host.Clock, beforeInsert));
+        var outcomes = await admission.HandleAsync(calls, lockWait);
+        return Array.ConvertAll(outcomes, outcome => (AdmissionResult)outcome.Reply);
+    }
+
+    private AdmissionResult AdmitAlone(ReserveCall call) => AdmitAsync(call).GetAwaiter().GetResult()[0];
+
+    private Task<int> RowsOfAsync(string userId) =>
+        host.DatabaseAsync(database => database.Reservations.CountAsync(row => row.UserId.StartsWith(userId)));
+
+    // The admission reads the time after it has read the reservations and before it inserts any.
+    private sealed class MeddlingClock(TimeProvider clock, Action meddle) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow()
+        {
+            meddle();
+            return clock.GetUtcNow();
+        }
     }
 }

@@ -73,6 +73,9 @@ public sealed class FailurePolicyTests
         Check(new InvalidOperationException("A pool is mentioned."), false);
     }
 
+    [Fact]
+    public void Failure_ForLackOfMemory_IsTransient() => Check(new InsufficientMemoryException(), true);
+
     private static void Check(Exception exception, bool isTransient)
     {
         Assert.Equal(isTransient, FailurePolicy.IsTransient(exception));
