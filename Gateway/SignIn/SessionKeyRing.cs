@@ -10,6 +10,9 @@ internal static class SessionKeyRing
 {
     private const string LockFile = "lock";
 
+    // A file that another process holds: errno on Linux and macOS, HRESULT on Windows.
+    private const int WouldBlockOnLinux = 11, WouldBlockOnMac = 35, SharingViolation = unchecked((int)0x80070020);
+
     // How long another gateway may take to create the first key.
     private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(10);
 
@@ -65,7 +68,7 @@ internal static class SessionKeyRing
         {
             return new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException exception) when (exception is not (DirectoryNotFoundException or FileNotFoundException))
+        catch (IOException exception) when (exception.HResult is WouldBlockOnLinux or WouldBlockOnMac or SharingViolation)
         {
             return null;
         }

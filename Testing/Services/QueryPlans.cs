@@ -49,7 +49,8 @@ public static partial class QueryPlans
         }
     }
 
-    // SEARCH reads part of a table or index. SCAN reads all of it, even with "USING INDEX". A constant row comes from EXISTS.
+    // SEARCH reads part of a table or index. SCAN reads all of it, even with "USING INDEX". A constant row comes from EXISTS, and a virtual
+    // table from a parameter.
     private static QueryPlan OfSqlite(string text) => new(
         [.. SqliteIndexes().Matches(text).Select(match => match.Groups[1].Value)],
         [.. SqliteScans().Matches(text).Select(match => match.Groups[1].Value)], text);
@@ -57,6 +58,6 @@ public static partial class QueryPlans
     [GeneratedRegex(@"^SEARCH .* USING (?:COVERING )?INDEX (\S+)", RegexOptions.Multiline)]
     private static partial Regex SqliteIndexes();
 
-    [GeneratedRegex(@"^SCAN (?!CONSTANT ROW)(\S+)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^SCAN (?!CONSTANT ROW)(\S+)\b(?! VIRTUAL TABLE)", RegexOptions.Multiline)]
     private static partial Regex SqliteScans();
 }

@@ -72,6 +72,7 @@ public sealed class RunningService : IAsyncDisposable
 
         var app = builder.Build();
         await app.Services.MigrateAsync(CancellationToken.None);
+        await database.KeepAsync(owner);
         app.UseServiceDefaults();
         map(app);
         await app.StartAsync();

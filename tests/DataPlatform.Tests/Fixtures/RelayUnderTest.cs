@@ -60,7 +60,7 @@ internal sealed class RelayUnderTest : IAsyncDisposable
     {
         clock ??= isLive ? TimeProvider.System : new StoppedClock(Now);
         platform ??= await Platform.StartAsync();
-        var database = await TestDatabase.CreateAsync(provider, server);
+        var database = await TestDatabase.CreateAsync(provider, server, "DataPlatform");
         var running = new RunningService[replicas];
         var log = new CollectedLog();
         (string Key, string Value)[] defaults =

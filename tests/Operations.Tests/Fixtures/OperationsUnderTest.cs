@@ -48,7 +48,7 @@ internal sealed class OperationsUnderTest : IAsyncDisposable
     {
         var clock = new ShiftedClock();
         var handled = new Handled();
-        var service = await RunningService.StartAsync("Operations", await TestDatabase.CreateAsync(provider, server), clock,
+        var service = await RunningService.StartAsync("Operations", await TestDatabase.CreateAsync(provider, server, "Operations"), clock,
             builder =>
             {
                 builder.Services.AddSingleton(handled);

@@ -19,8 +19,9 @@ public sealed class ReservationFactEndpointsTests(PostgreSqlServer server)
     [Theory, MemberData(nameof(Providers))]
     public async Task Keys_InPages_ShowEachReservationOnce(DatabaseProvider provider)
     {
-        await using var service = await RunningService.StartAsync("Orchestrator", await TestDatabase.CreateAsync(provider, server),
-            new FakeTimeProvider(Machine.Start), builder => builder.AddOrchestrator(),
+        await using var service = await RunningService.StartAsync(
+            "Orchestrator", await TestDatabase.CreateAsync(provider, server, "Orchestrator"), new FakeTimeProvider(Machine.Start),
+            builder => builder.AddOrchestrator(),
             bus => bus.AddOrchestratorConsumers(new ConfigurationManager { ["Messaging:Transport"] = "InMemory" }),
             app => app.MapOrchestrator(), ("Reservation:SweepInterval", "00:10:00"));
         var rows = ReservationStates.All.Select(Given.In).ToList();

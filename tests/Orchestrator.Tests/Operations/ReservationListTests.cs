@@ -289,7 +289,7 @@ public sealed class ReservationListTests(PostgreSqlServer server)
         });
 
     private async Task<RunningService> StartAsync(DatabaseProvider provider, SentStatements? sent = null) =>
-        await RunningService.StartAsync("Orchestrator", await TestDatabase.CreateAsync(provider, server),
+        await RunningService.StartAsync("Orchestrator", await TestDatabase.CreateAsync(provider, server, "Orchestrator"),
             new FakeTimeProvider(Machine.Start), builder =>
             {
                 builder.AddOrchestrator();

@@ -178,7 +178,7 @@ public sealed class ReservationOverviewReaderTests(PostgreSqlServer server)
         });
 
     private async Task<RunningService> StartAsync(DatabaseProvider provider, TimeProvider clock, SentStatements? sent = null) =>
-        await RunningService.StartAsync("Orchestrator", await TestDatabase.CreateAsync(provider, server), clock, builder =>
+        await RunningService.StartAsync("Orchestrator", await TestDatabase.CreateAsync(provider, server, "Orchestrator"), clock, builder =>
             {
                 builder.AddOrchestrator();
                 // It would count minutes before a test has written their rows.

@@ -171,7 +171,7 @@ public sealed class OutcomeEndpointsTests(PostgreSqlServer server)
     }
 
     private async Task<RunningService> StartAsync(DatabaseProvider provider) => await RunningService.StartAsync(
-        "Orchestrator", await TestDatabase.CreateAsync(provider, server), new FakeTimeProvider(Machine.Start),
+        "Orchestrator", await TestDatabase.CreateAsync(provider, server, "Orchestrator"), new FakeTimeProvider(Machine.Start),
         // The sweeper must not touch the unfinished rows of these tests.
         builder => builder.AddOrchestrator(),
         bus => bus.AddOrchestratorConsumers(

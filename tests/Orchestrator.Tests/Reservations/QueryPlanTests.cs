@@ -130,7 +130,7 @@ public sealed class QueryPlanTests(PostgreSqlServer server)
     {
         IConfiguration? configuration = null;
         return await RunningService.StartAsync(
-            "Orchestrator", await TestDatabase.CreateAsync(provider, server), TimeProvider.System,
+            "Orchestrator", await TestDatabase.CreateAsync(provider, server, "Orchestrator"), TimeProvider.System,
             builder =>
             {
                 configuration = builder.Configuration;

@@ -162,7 +162,7 @@ public sealed class PaymentCommandsTests(PostgreSqlServer server)
 
     private async Task<RunningService> StartAsync(DatabaseProvider provider, params (string Key, string Value)[] settings) =>
         await RunningService.StartAsync(
-            "Payments", await TestDatabase.CreateAsync(provider, server), TimeProvider.System,
+            "Payments", await TestDatabase.CreateAsync(provider, server, "Payments"), TimeProvider.System,
             builder => builder.AddPayments(), bus => bus.AddPaymentsConsumers(), app => app.MapPayments(), settings);
 
     private static ConfirmPayment Confirm() => new(Guid.CreateVersion7(), 1, "mina", 2_000);

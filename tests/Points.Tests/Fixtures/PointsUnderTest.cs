@@ -25,7 +25,7 @@ internal sealed class PointsUnderTest(RunningService service, FakeTimeProvider c
         params (string Key, string Value)[] settings)
     {
         var clock = new FakeTimeProvider(Start);
-        var database = await TestDatabase.CreateAsync(provider, server);
+        var database = await TestDatabase.CreateAsync(provider, server, "Points");
         var service = await RunningService.StartAsync(
             "Points", database, clock, builder => builder.AddPoints(), bus => bus.AddPointsConsumers(), app => app.MapPoints(), settings);
         return new PointsUnderTest(service, clock);

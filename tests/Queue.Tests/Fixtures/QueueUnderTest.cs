@@ -54,7 +54,8 @@ internal sealed class QueueUnderTest : IAsyncDisposable
     public static async Task<QueueUnderTest> StartAsync(DatabaseProvider provider, PostgreSqlServer server, int replicas = 1,
         params (string Key, string Value)[] settings)
     {
-        var queue = await StartOnAsync(await TestDatabase.CreateAsync(provider, server), new StoppedClock(Now), replicas, settings);
+        var database = await TestDatabase.CreateAsync(provider, server, "Queue");
+        var queue = await StartOnAsync(database, new StoppedClock(Now), replicas, settings);
         await queue.AddConcertAsync(1);
         return queue;
     }

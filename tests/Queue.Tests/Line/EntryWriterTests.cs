@@ -141,7 +141,7 @@ public sealed class EntryWriterTests(PostgreSqlServer server)
     [Theory, MemberData(nameof(Providers))]
     public async Task Restart_OfTheService_KeepsEveryEntry(DatabaseProvider provider)
     {
-        var database = await TestDatabase.CreateAsync(provider, server);
+        var database = await TestDatabase.CreateAsync(provider, server, "Queue");
         await using var after = await StartOnAsync(database, new StoppedClock(Now), 1);
         // Not disposed, because disposing it would delete the database that the second one uses.
         var before = await StartOnAsync(database, after.Clock, 1);

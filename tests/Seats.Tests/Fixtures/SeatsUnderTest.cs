@@ -35,7 +35,7 @@ internal sealed class SeatsUnderTest(RunningService service, FakeTimeProvider cl
         DatabaseProvider provider, PostgreSqlServer server, IInterceptor? interceptor, params (string Key, string Value)[] settings)
     {
         var clock = new FakeTimeProvider(Now);
-        var database = await TestDatabase.CreateAsync(provider, server);
+        var database = await TestDatabase.CreateAsync(provider, server, "Seats");
         var service = await RunningService.StartAsync(
             "Seats", database, clock,
             builder =>
