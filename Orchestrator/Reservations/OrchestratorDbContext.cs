@@ -27,10 +27,7 @@ public abstract class OrchestratorDbContext(DbContextOptions options) : DbContex
 
     public DbSet<OperatorAction> OperatorActions => Set<OperatorAction>();
 
-    /// <summary>
-    /// Reads what booking calls must know: the reservations of a customer with one of the keys, and the unpaid ones. It can return a
-    /// reservation twice.
-    /// </summary>
+    /// <summary>For each booking call, the reservation with its key and the customer's unpaid one. One can come twice.</summary>
     /// <param name="userIds">The customer of each call.</param>
     /// <param name="keys">The idempotency key of each call.</param>
     public abstract IQueryable<Reservation> KnownToCalls(string[] userIds, Guid[] keys);
@@ -142,13 +139,15 @@ public sealed class SqlServerOrchestratorDbContext(DbContextOptions<SqlServerOrc
 {
     public override IQueryable<Reservation> KnownToCalls(string[] userIds, Guid[] keys)
     {
-        var calls = JsonSerializer.Serialize(userIds.Zip(keys, (userId, key) => new { userId, key }));
+        var calls = JsonSerializer.Serialize(userIds.Zip(keys, (userId, idempotencyKey) => new { userId, idempotencyKey }));
+        // Otherwise the members have the collation of the database, which differs from that of the columns.
         return Reservations.FromSql($"""
-            SELECT r.* FROM OPENJSON({calls}) WITH (userId nvarchar(200) '$.userId', idempotencyKey uniqueidentifier '$.key') AS c
-            JOIN "Reservations" AS r ON r."UserId" = c.userId AND r."IdempotencyKey" = c.idempotencyKey
+            SELECT r.* FROM OPENJSON({calls}) WITH (userId nvarchar(200), idempotencyKey uniqueidentifier) AS c
+            JOIN "Reservations" AS r
+                ON r."UserId" = c.userId COLLATE Latin1_General_100_BIN2 AND r."IdempotencyKey" = c.idempotencyKey
             UNION ALL
-            SELECT r.* FROM OPENJSON({calls}) WITH (userId nvarchar(200) '$.userId') AS c
-            JOIN "Reservations" AS r ON r."UnpaidUserId" = c.userId
+            SELECT r.* FROM OPENJSON({calls}) WITH (userId nvarchar(200)) AS c
+            JOIN "Reservations" AS r ON r."UnpaidUserId" = c.userId COLLATE Latin1_General_100_BIN2
             """);
     }
 }

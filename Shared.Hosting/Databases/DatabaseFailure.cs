@@ -24,6 +24,7 @@ internal static class DatabaseFailure
         SqlException server => Describe(server.Number),
         _ when Causes(exception).Any(cause => cause is SocketException or EndOfStreamException or IOException) => Away,
         _ when Causes(exception).Any(cause => cause is TimeoutException) => "The database does not answer in time.",
+        _ when Causes(exception).Any(cause => cause is OutOfMemoryException) => "The process has used up its memory.",
         { InnerException: DbException inner } => Describe(inner),
         _ => Other
     };

@@ -25,6 +25,8 @@ public static class FailurePolicy
     public static bool IsTransient(Exception exception) => exception switch
     {
         DbUpdateConcurrencyException => true,
+        // The type stays unusable until a restart.
+        TypeInitializationException => false,
         Microsoft.Data.Sqlite.SqliteException sqlite => IsTransient(sqlite),
         Microsoft.Data.SqlClient.SqlException server => IsTransient(server),
         // SqlClient reports an exhausted pool in no other way.

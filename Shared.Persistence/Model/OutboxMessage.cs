@@ -10,7 +10,7 @@ public class OutboxMessage : OutboxMessageContext
     private IReadOnlyDictionary<string, object>? _properties;
     private string[]? _types;
 
-    /// <summary>The row's key, and the order of delivery among messages with the same correlation id.</summary>
+    /// <summary>The row's key, and the order of delivery among messages with the same correlation id, or without one.</summary>
     public long SequenceNumber { get; set; }
 
     /// <summary>When a delayed message becomes due.</summary>

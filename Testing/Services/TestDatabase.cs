@@ -10,7 +10,9 @@ namespace ConcertSaga.Testing.Services;
 public sealed class TestDatabase : IAsyncDisposable
 {
     // Migrated databases of owners, which are copied: a copy takes a fraction of the time of the migrations.
-    private static readonly ConcurrentDictionary<(DatabaseProvider Provider, string Owner), string> Templates = new();
+    private static readonly ConcurrentDictionary<(DatabaseProvider Provider, PostgreSqlServer? Server, string Owner), string> Templates =
+        new();
+
     private static readonly SemaphoreSlim Keeping = new(1);
 
     private readonly string? _folder;
@@ -41,16 +43,17 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <param name="provider">The kind of server.</param>
     /// <param name="server">The server, if it is PostgreSQL.</param>
     /// <param name="owner">
-    /// The service whose tables it has, if an earlier one of this process was migrated; null for an empty database.
+    /// The service whose migrated tables it gets, once this process has migrated one; null for an empty database.
     /// </param>
     public static async Task<TestDatabase> CreateAsync(DatabaseProvider provider, PostgreSqlServer server, string? owner = null)
     {
-        var template = owner is null ? null : Templates.GetValueOrDefault((provider, owner));
-        if (provider == DatabaseProvider.PostgreSql)
+        var home = provider == DatabaseProvider.PostgreSql ? server : null;
+        var template = owner is null ? null : Templates.GetValueOrDefault((provider, home, owner));
+        if (home is not null)
         {
             // Tests run in parallel, and the server limits its connections.
             var address = new NpgsqlConnectionStringBuilder(await server.CreateDatabaseAsync("test", template)) { MaxPoolSize = 40 };
-            return new TestDatabase(provider, address.ConnectionString, null, server) { _isNew = template is null };
+            return new TestDatabase(provider, address.ConnectionString, null, home) { _isNew = template is null };
         }
         var folder = Directory.CreateTempSubdirectory("concertsaga-test-").FullName;
         var file = Path.Combine(folder, "test.db");
@@ -67,8 +70,8 @@ public sealed class TestDatabase : IAsyncDisposable
         await Keeping.WaitAsync();
         try
         {
-            if (!Templates.ContainsKey((Provider, owner)))
-                Templates[(Provider, owner)] = await CopyAsync();
+            if (!Templates.ContainsKey((Provider, _server, owner)))
+                Templates[(Provider, _server, owner)] = await CopyAsync();
         }
         finally
         {
@@ -93,11 +96,11 @@ public sealed class TestDatabase : IAsyncDisposable
 
     private async Task<string> CopyAsync()
     {
-        if (Provider == DatabaseProvider.PostgreSql)
+        if (_server is not null)
         {
             // A database with connections cannot be copied.
             NpgsqlConnection.ClearAllPools();
-            return await _server!.CreateDatabaseAsync("template", ConnectionString);
+            return await _server.CreateDatabaseAsync("template", ConnectionString);
         }
         var folder = Directory.CreateTempSubdirectory("concertsaga-template-").FullName;
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(folder, recursive: true);

@@ -48,7 +48,8 @@ internal static class ReservationsBenchmark
                 {
                     var measured = await MeasureAsync(system, level, cancellation);
                     Console.WriteLine($"round {round}, {system.LabelOf(level.Concurrent)} customers: {measured.PerSecond:0} confirmed/s, "
-                        + $"p50 {measured.P50:0} ms, p99 {measured.P99:0} ms, {measured.Commits:0.0} commits per reservation");
+                        + $"p50 {measured.P50:0} ms, p99 {measured.P99:0} ms"
+                        + (double.IsNaN(measured.Commits) ? "" : $", {measured.Commits:0.0} commits per reservation"));
                 }
             }
             await bare.StartRoundAsync();
@@ -73,7 +74,8 @@ internal static class ReservationsBenchmark
             await WriteAsync(systems[0].Rounds[plan.Customers[^1]], text);
         List<string> faults = [.. bare.Faults];
         foreach (var system in systems)
-            faults.AddRange(await FaultsAsync(system.System, plan.All, system.Seats));
+            faults.AddRange((await FaultsAsync(system.System, plan.All, system.Seats))
+                .Select(fault => $"{system.System.GetType().Name}: {fault}"));
         faults.ForEach(fault => Console.Error.WriteLine($"benchmarks: wrong total: {fault}"));
         Console.WriteLine(faults.Count == 0 ? "Totals are right: every reservation is confirmed and paid, and as many seats are sold."
             : "Totals are wrong.");

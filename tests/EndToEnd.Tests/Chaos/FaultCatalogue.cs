@@ -249,11 +249,11 @@ internal sealed class FaultCatalogue(ClusterSystem system, PostgreSqlServer data
             system.Set(part, HeapLimit, $"{megabytes << 20:x}");
             try
             {
-                await system.StartAsync(part);
+                await system.StartAsync(part, TimeSpan.FromSeconds(15));
             }
-            catch (InvalidOperationException)
+            catch (Exception exception) when (exception is InvalidOperationException or TimeoutException)
             {
-                // It ended during its start.
+                // It has ended, or is not ready.
             }
         }, async () =>
         {

@@ -196,6 +196,9 @@ public sealed class ClusterSystem : ISystem
         return 0;
     }
 
+    /// <summary>Restarts a process, and waits for its readiness for a limited time.</summary>
+    public Task StartAsync(string part, TimeSpan limit) => _processes[part].StartAgainAsync(limit);
+
     public Task StartAsync(string part) => part switch
     {
         Broker => _broker.StartAsync(),

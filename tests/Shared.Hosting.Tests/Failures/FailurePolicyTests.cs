@@ -74,7 +74,11 @@ public sealed class FailurePolicyTests
     }
 
     [Fact]
-    public void Failure_ForLackOfMemory_IsTransient() => Check(new InsufficientMemoryException(), true);
+    public void Failure_ForLackOfMemory_IsTransientUnlessATypeStaysUnusable()
+    {
+        Check(new InsufficientMemoryException(), true);
+        Check(new TypeInitializationException("Type", new InsufficientMemoryException()), false);
+    }
 
     private static void Check(Exception exception, bool isTransient)
     {

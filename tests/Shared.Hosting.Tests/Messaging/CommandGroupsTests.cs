@@ -57,6 +57,19 @@ public sealed class CommandGroupsTests : IAsyncDisposable
         Assert.Equal("re: c", (await Groups.HandleAsync("c")).Reply);
     }
 
+    /// <summary>The next group does not wait while it has its own time.</summary>
+    [Fact]
+    public async Task Command_ThatWaitsForALockByItself_LetsOthersPass()
+    {
+        _handler.Commit.SetResult();
+        var locked = Groups.HandleAsync("locked");
+
+        Assert.Equal("re: b", (await Groups.HandleAsync("b")).Reply);
+
+        await Assert.ThrowsAsync<TimeoutException>(() => locked);
+        Assert.Equal(2, _handler.Groups.Count(group => group == "locked"));
+    }
+
     [Fact]
     public async Task Command_AfterTheEnd_IsLeftToTheBroker()
     {

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Runtime.CompilerServices;
 using ConcertSaga.Shared.Concurrency;
 using ConcertSaga.Testing.Servers;
 using MassTransit;
@@ -44,10 +45,9 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>How often an execution strategy retries.</summary>
     public const int MaxRetries = 3;
 
-    private static readonly Lock Gate = new();
-
-    // A database with the tables of TestDbContext, which is copied: a copy takes a fraction of the time that creating the tables takes.
-    private static Task<string>? _template;
+    // On each server a database with the tables of TestDbContext, which is copied: a copy takes a fraction of the time that creating the
+    // tables takes.
+    private static readonly ConditionalWeakTable<PostgreSqlServer, Task<string>> Templates = [];
 
     private readonly string? _file;
     private readonly Action<DbContextOptionsBuilder> _use;
@@ -78,7 +78,8 @@ public sealed class TestDatabase : IAsyncDisposable
     public static async Task<TestDatabase> CreateAsync(Store store, PostgreSqlServer server)
     {
         if (!store.IsSqlite())
-            return new TestDatabase(store, await server.CreateDatabaseAsync("persistence", await TemplateAsync(server)));
+            return new TestDatabase(store,
+                await server.CreateDatabaseAsync("persistence", await Templates.GetValue(server, CreateTemplateAsync)));
         var database = await CreateEmptyAsync(store, server);
         await using var context = database.Open();
         await context.Database.EnsureCreatedAsync();
@@ -117,12 +118,6 @@ public sealed class TestDatabase : IAsyncDisposable
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         foreach (var file in Directory.EnumerateFiles(Path.GetDirectoryName(_file)!, Path.GetFileName(_file) + "*"))
             File.Delete(file);
-    }
-
-    private static Task<string> TemplateAsync(PostgreSqlServer server)
-    {
-        lock (Gate)
-            return _template ??= CreateTemplateAsync(server);
     }
 
     private static async Task<string> CreateTemplateAsync(PostgreSqlServer server)

@@ -67,6 +67,15 @@ internal sealed partial class SqliteTranslation : TSqlFragmentVisitor
         node.Parameter.Accept(this);
     }
 
+    // SQLite compares bytes, as the collation of the product does.
+    public override void ExplicitVisit(ColumnReferenceExpression node)
+    {
+        if (node.Collation is not null)
+            Replace(node, Text(node.MultiPartIdentifier));
+        else
+            base.ExplicitVisit(node);
+    }
+
     public override void ExplicitVisit(OpenJsonTableReference node) => Replace(node, Rows(node));
 
     public override void ExplicitVisit(OutputClause node)
