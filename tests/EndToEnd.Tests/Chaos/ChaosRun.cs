@@ -73,12 +73,13 @@ internal sealed class ChaosRun(int seed, Action<string> log, IReadOnlyCollection
         var watch = Stopwatch.StartNew();
         log($"Round {number} of seed {seed}: {string.Join("; ", faults.Select(fault => fault.Name))}");
 
-        var clocksDiffer = faults.Any(fault => fault.Kind == FaultKind.Clock);
-        using var shoppers = await ShopperCrowd.StartAsync(_system!, customers: 8, schedules: 2, random.Next(), clocksDiffer);
+        bool Has(FaultKind kind) => faults.Any(fault => fault.Kind == kind);
+        var tolerance = new Tolerance(WrongClocks: Has(FaultKind.Clock), LittleMemory: Has(FaultKind.Memory));
+        using var shoppers = await ShopperCrowd.StartAsync(_system!, customers: 8, schedules: 2, random.Next(), tolerance);
         // In every third round no operator helps.
         using var operators = number % 3 == 0 ? null
-            : await OperatorCrowd.StartAsync(_system!, shoppers.Schedules, operators: 2, random.Next(), clocksDiffer);
-        await using var visitors = await RoomVisitors.StartAsync(_system!, count: 8, random.Next());
+            : await OperatorCrowd.StartAsync(_system!, shoppers.Schedules, operators: 2, random.Next(), tolerance);
+        await using var visitors = await RoomVisitors.StartAsync(_system!, count: 8, random.Next(), tolerance);
         await using var imports = new Imports(_system!, FirstImport + 100 * number);
         imports.Start();
         await WorksAsync(shoppers, visitors, MaxRecovery, "before the faults");

@@ -37,16 +37,16 @@ internal sealed class OperatorCrowd : IDisposable
     private readonly ISystem _system;
     private readonly IReadOnlyList<SeatSelection> _schedules;
     private readonly Dictionary<int, DateTimeOffset> _starts = [];
-    private readonly bool _clocksDiffer;
+    private readonly Tolerance _tolerance;
     private Task _working = Task.CompletedTask;
     private Customer? _first;
     private int _reasons;
 
-    private OperatorCrowd(ISystem system, IReadOnlyList<SeatSelection> schedules, bool clocksDiffer)
+    private OperatorCrowd(ISystem system, IReadOnlyList<SeatSelection> schedules, Tolerance tolerance)
     {
         _system = system;
         _schedules = schedules;
-        _clocksDiffer = clocksDiffer;
+        _tolerance = tolerance;
     }
 
     // Status: of the answer; null if there was none.
@@ -61,11 +61,11 @@ internal sealed class OperatorCrowd : IDisposable
     /// <param name="schedules">The schedules that they change.</param>
     /// <param name="operators">How many they are.</param>
     /// <param name="seed">Chooses what they do.</param>
-    /// <param name="clocksDiffer">Whether clocks of the system may be wrong, so that a token may not be valid for a while.</param>
+    /// <param name="tolerance">What the system may answer meanwhile.</param>
     public static async Task<OperatorCrowd> StartAsync(ISystem system, IReadOnlyList<SeatSelection> schedules, int operators, int seed,
-        bool clocksDiffer = false)
+        Tolerance? tolerance = null)
     {
-        var crowd = new OperatorCrowd(system, schedules, clocksDiffer);
+        var crowd = new OperatorCrowd(system, schedules, tolerance ?? new Tolerance());
         var customers = new List<Customer>();
         for (var index = 0; index < operators; index++)
             customers.Add(await Customer.SignInAsync(system, 0, "ops"));
@@ -331,7 +331,7 @@ internal sealed class OperatorCrowd : IDisposable
     {
         try
         {
-            return await ask() is { Status: not (429 or 503) } answer && !(_clocksDiffer && answer.Status == 401) ? answer : null;
+            return await ask() is var answer && !_tolerance.Excuses(answer) ? answer : null;
         }
         catch (Exception exception) when (Answer.IsMissing(exception))
         {

@@ -27,7 +27,7 @@ internal sealed class ShopperCrowd : IDisposable
     private readonly ConcurrentDictionary<Guid, SeatSelection> _seats = new();
     private readonly ConcurrentDictionary<string, int> _calls = new();
     private readonly SeatSelection[] _schedules;
-    private readonly bool _clocksDiffer;
+    private readonly Tolerance _tolerance;
     private Task _shopping = Task.CompletedTask;
     private Customer[] _crowd = [];
     private int _accepted;
@@ -36,10 +36,10 @@ internal sealed class ShopperCrowd : IDisposable
     private int _requests;
     private long _slowestTicks;
 
-    private ShopperCrowd(SeatSelection[] schedules, bool clocksDiffer)
+    private ShopperCrowd(SeatSelection[] schedules, Tolerance tolerance)
     {
         _schedules = schedules;
-        _clocksDiffer = clocksDiffer;
+        _tolerance = tolerance;
     }
 
     /// <summary>The reservations accepted so far.</summary>
@@ -68,10 +68,11 @@ internal sealed class ShopperCrowd : IDisposable
     /// <param name="customers">How many they are.</param>
     /// <param name="schedules">How many schedules they share.</param>
     /// <param name="seed">Chooses what they do.</param>
-    /// <param name="clocksDiffer">Whether clocks of the system may be wrong, so that a token may not be valid for a while.</param>
-    public static async Task<ShopperCrowd> StartAsync(ISystem system, int customers, int schedules, int seed, bool clocksDiffer = false)
+    /// <param name="tolerance">What the system may answer meanwhile.</param>
+    public static async Task<ShopperCrowd> StartAsync(ISystem system, int customers, int schedules, int seed, Tolerance? tolerance = null)
     {
-        var shoppers = new ShopperCrowd([.. Enumerable.Range(0, schedules).Select(_ => system.Seats.TakeSchedule())], clocksDiffer);
+        var shoppers = new ShopperCrowd(
+            [.. Enumerable.Range(0, schedules).Select(_ => system.Seats.TakeSchedule())], tolerance ?? new Tolerance());
         var crowd = shoppers._crowd = await Customer.SignInAsync(system, customers, points: 0);
         shoppers._shopping =
             Task.WhenAll(crowd.Select((customer, index) => Task.Run(() => shoppers.ShopAsync(customer, new Random(seed + index)))));
@@ -253,7 +254,7 @@ internal sealed class ShopperCrowd : IDisposable
             {
                 var answer = await ask();
                 Observe(answer, seats, started);
-                if (answer.Status is not (429 or 503) && !(_clocksDiffer && IsOfAWrongClock(answer)))
+                if (!_tolerance.Excuses(answer))
                     return answer;
                 reason = $"{answer.Status} {answer.Code}";
             }
@@ -283,8 +284,4 @@ internal sealed class ShopperCrowd : IDisposable
             && _seats.TryGetValue(answer.ReservationId, out var known))
             _ownership.Observe(answer.ReservationId, known, sent, Stopwatch.GetTimestamp());
     }
-
-    // A token that is not valid yet, or no longer.
-    private static bool IsOfAWrongClock(Answer answer) =>
-        answer.Status == 401 || answer.Code?.StartsWith("QUEUE_TOKEN", StringComparison.Ordinal) == true;
 }
