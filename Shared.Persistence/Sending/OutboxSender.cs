@@ -9,7 +9,7 @@ internal sealed class OutboxSender<TDbContext>(
     IBusControl bus, EntityFrameworkOutboxOptions<TDbContext> options, TimeProvider clock, ILogger<OutboxSender<TDbContext>> logger)
     where TDbContext : DbContext
 {
-    // More at once are not faster: the broker confirms them in groups.
+    // Bounds what a large unit of work has on its way to the broker.
     private const int MaxAtOnce = 16;
 
     // Clients choose response addresses, so their number must be limited.
