@@ -7,6 +7,7 @@ using Xunit;
 
 namespace ConcertSaga.DataPlatform.Tests.Operations;
 
+[Collection(nameof(AloneCollection))]
 public sealed class DeliveryCounterTests(PostgreSqlServer server)
 {
     public static IEnumerable<object[]> Providers => TestDatabase.Providers;

@@ -12,6 +12,7 @@ using Xunit;
 namespace ConcertSaga.DataPlatform.Tests.Operations;
 
 /// <summary>While deliveries wait, the health check, a metric and one log line report the reason.</summary>
+[Collection(nameof(AloneCollection))]
 public sealed partial class DestinationHealthTests(PostgreSqlServer server)
 {
     public static IEnumerable<object[]> Providers => TestDatabase.Providers;

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using ConcertSaga.DevReceiver;
 using ConcertSaga.Kubernetes.Tests.Manifests;
+using ConcertSaga.Kubernetes.Tests.Monitoring;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -12,6 +13,7 @@ using Microsoft.Extensions.Logging;
 namespace ConcertSaga.Kubernetes.Tests.Demo;
 
 /// <summary>Creates the secrets of the demo overlay in a small API server.</summary>
+[Collection(nameof(PublishedMetrics))]
 public sealed class ClusterSecretsTests : IAsyncLifetime
 {
     private readonly ConcurrentDictionary<string, Dictionary<string, string>> _secrets = new();

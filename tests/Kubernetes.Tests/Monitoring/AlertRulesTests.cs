@@ -5,6 +5,7 @@ using k8s;
 
 namespace ConcertSaga.Kubernetes.Tests.Monitoring;
 
+[Collection(nameof(PublishedMetrics))]
 public sealed class AlertRulesTests
 {
     [Fact]

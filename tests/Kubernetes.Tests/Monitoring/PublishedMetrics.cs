@@ -12,7 +12,8 @@ namespace ConcertSaga.Kubernetes.Tests.Monitoring;
 
 /// <summary>
 /// The names under which the product publishes its metrics to Prometheus: those of its own instruments from the code, and those of the
-/// frameworks from a process that has handled requests and messages.
+/// frameworks from a process that has handled requests and messages. Hosts of one process share metrics of the same name, and the first
+/// one that ends takes them along, so the tests of this collection run one after the other.
 /// </summary>
 internal static partial class PublishedMetrics
 {

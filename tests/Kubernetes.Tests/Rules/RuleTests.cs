@@ -5,6 +5,7 @@ using ConcertSaga.Kubernetes.Tests.Monitoring;
 namespace ConcertSaga.Kubernetes.Tests.Rules;
 
 /// <summary>Every rule holds in every overlay, and each is broken once to show that it notices.</summary>
+[Collection(nameof(PublishedMetrics))]
 public sealed class RuleTests
 {
     private static readonly Dictionary<string, Func<Manifest, IEnumerable<string>>> Rules =

@@ -8,6 +8,7 @@ using Xunit;
 
 namespace ConcertSaga.Operations.Tests.FailedMessages;
 
+[Collection(nameof(AloneCollection))]
 public sealed class FailedMessageCounterTests(PostgreSqlServer server)
 {
     public static IEnumerable<object[]> Providers => TestDatabase.Providers;

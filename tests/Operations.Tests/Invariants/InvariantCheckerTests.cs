@@ -13,6 +13,7 @@ using Xunit;
 
 namespace ConcertSaga.Operations.Tests.Invariants;
 
+[Collection(nameof(AloneCollection))]
 public sealed class InvariantCheckerTests(PostgreSqlServer server)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
