@@ -19,8 +19,8 @@ public static class FailurePolicy
     ];
 
     /// <summary>
-    /// Whether a later retry can succeed: after a lost connection, a deadlock, a lock timeout, a concurrent change, an exhausted pool, a
-    /// full or failing disk, a read-only database, exhausted memory, or an unreachable broker.
+    /// Whether a later retry can succeed: after a lost or refused connection, a deadlock, a lock timeout, a concurrent change, an exhausted
+    /// pool, a full or failing disk, a read-only database, exhausted memory, or an unreachable broker.
     /// </summary>
     public static bool IsTransient(Exception exception) => exception switch
     {
@@ -32,6 +32,8 @@ public static class FailurePolicy
         // SqlClient reports an exhausted pool in no other way.
         InvalidOperationException { Source: "Microsoft.Data.SqlClient" } pool
             when pool.Message.Contains("pool", StringComparison.Ordinal) => true,
+        // The server ended the session or did not begin it, so no statement is to blame. With a full disk, a new session can get XX000.
+        Npgsql.PostgresException { InvariantSeverity: "FATAL" or "PANIC" } => true,
         Npgsql.PostgresException postgres => IsTransientState(postgres.SqlState) || postgres.IsTransient,
         DbException database => database.IsTransient || (database.InnerException is { } cause && IsTransient(cause)),
         TimeoutException or SocketException or EndOfStreamException or OutOfMemoryException => true,

@@ -47,6 +47,14 @@ public sealed class FailurePolicyTests
     public void Failure_OfPostgreSql_IsJudgedByItsState(string state, bool isTransient) =>
         Check(new PostgresException("test", "ERROR", "ERROR", state), isTransient);
 
+    /// <summary>PostgreSQL refuses a new session with this state while the disk is full and a catalog has changed.</summary>
+    [Theory]
+    [InlineData("FATAL", true)]
+    [InlineData("PANIC", true)]
+    [InlineData("ERROR", false)]
+    public void Failure_OfPostgreSqlWithoutItsOwnState_IsJudgedByItsSeverity(string severity, bool isTransient) =>
+        Check(new PostgresException("could not write init file", "in another language", severity, "XX000"), isTransient);
+
     /// <summary>Numbers of EF Core's list for SQL Server and Azure, and those the product adds.</summary>
     [Fact]
     public void Failure_OfSqlServer_IsJudgedByItsNumber()
