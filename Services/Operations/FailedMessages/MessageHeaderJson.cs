@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using ConcertSaga.Shared.Hosting.Http;
+using ConcertSaga.Shared.Hosting.Messaging;
 using MassTransit;
 
 namespace ConcertSaga.Operations.FailedMessages;
@@ -26,7 +27,7 @@ internal static class MessageHeaderJson
 
     // What a failure adds to a message. The last one would claim that the broker has never received the message.
     private static readonly string[] FailurePrefixes =
-        [.. MovePrefixes, "MT-Fault-", "MT-Host-", MessageHeaders.Reason, "Outbox-First-Attempt"];
+        [.. MovePrefixes, "MT-Fault-", "MT-Host-", MessageHeaders.Reason, CommandReply.FirstAttempt];
 
     // They are properties of a message and not headers.
     private static readonly string[] Properties = [MessageHeaders.MessageId, MessageHeaders.CorrelationId, "Content-Type"];
